@@ -1,0 +1,132 @@
+// Functions, versions and aliases as the caller sees them. Plain values named after the members of AWS's Lambda API.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace lambed {
+
+// Where a function's code comes from. A value; cheap to move.
+class Code {
+ public:
+  enum class Kind { kNone, kDirectory, kZip, kInline };
+
+  Code() = default;
+  // A folder that is read where it lies: edit it, and new environments run the edited code. A published version takes a
+  // copy. The folder must exist when the function is created.
+  static Code directory(std::string path) { return {Kind::kDirectory, std::move(path)}; }
+  // The bytes of a .zip, as Lambda takes them (at most Quotas::zip_upload). Copied into a private temporary folder.
+  static Code zip(std::string bytes) { return {Kind::kZip, std::move(bytes)}; }
+  // The text of one source file; its name follows from the handler ("app.handler" -> app.py, app.mjs, app.rb).
+  static Code inline_source(std::string text) { return {Kind::kInline, std::move(text)}; }
+
+  Kind kind() const { return kind_; }
+  const std::string& value() const { return value_; }
+
+ private:
+  Code(Kind kind, std::string value) : kind_(kind), value_(std::move(value)) {}
+  Kind kind_ = Kind::kNone;
+  std::string value_;
+};
+
+enum class LogFormat { kText, kJson };
+enum class Isolation { kInProcess, kProcess };
+
+// What CreateFunction takes. Unset optionals take Lambda's defaults.
+struct CreateFunctionRequest {
+  std::string name;     // 1-64 of [a-zA-Z0-9-_], or an ARN
+  std::string runtime;  // "python3.11", "nodejs20.x", "ruby3.2"
+  std::string handler;  // "app.handler"
+  Code code;
+  std::string description = {};
+  std::optional<int> timeout_s = {};  // default 3
+  std::optional<int> memory_mb = {};  // default 128
+  std::optional<std::map<std::string, std::string>> environment = {};
+  std::vector<std::string> layers = {};  // folders with the content of /opt; a later one wins
+  std::map<std::string, std::string> tags = {};
+  std::string role = {};                   // only its shape is checked
+  LogFormat log_format = LogFormat::kText;
+  std::optional<int> ephemeral_storage_mb = {};  // default 512
+  bool publish = false;
+  Isolation isolation = Isolation::kInProcess;
+};
+
+// What UpdateFunctionConfiguration takes: unset members stay as they are.
+struct UpdateConfigurationRequest {
+  std::string name;
+  std::optional<std::string> runtime = {};
+  std::optional<std::string> handler = {};
+  std::optional<std::string> description = {};
+  std::optional<int> timeout_s = {};
+  std::optional<int> memory_mb = {};
+  std::optional<std::map<std::string, std::string>> environment = {};
+  std::optional<std::vector<std::string>> layers = {};
+  std::optional<std::string> role = {};
+  std::optional<LogFormat> log_format = {};
+  std::optional<int> ephemeral_storage_mb = {};
+  std::optional<std::string> revision_id = {};  // 412 when it is not the present one
+};
+
+struct UpdateCodeRequest {
+  std::string name;
+  Code code;
+  bool publish = false;
+  bool dry_run = false;  // check everything, change nothing
+  std::optional<std::string> revision_id = {};
+};
+
+// What the API answers about one version of a function.
+struct FunctionConfiguration {
+  std::string function_name;
+  std::string function_arn;  // with ":qualifier" only where AWS adds it
+  std::string version;       // "$LATEST" or "1", "2", ...
+  std::string runtime;
+  std::string handler;
+  std::string description;
+  std::string role;
+  int timeout_s = 3;
+  int memory_mb = 128;
+  int ephemeral_storage_mb = 512;
+  std::optional<std::map<std::string, std::string>> environment;  // absent unless it was ever set
+  std::vector<std::string> layers;
+  LogFormat log_format = LogFormat::kText;
+  std::string log_group;
+  Isolation isolation = Isolation::kInProcess;
+  std::string code_sha256;  // base64; empty until asked for where the code is a live folder
+  std::uint64_t code_size = 0;
+  std::string revision_id;
+  std::string last_modified;  // "2025-11-25T10:00:00.000+0000"
+  std::string state = "Active";
+  std::string last_update_status = "Successful";
+};
+
+struct PublishVersionRequest {
+  std::string name;
+  std::string description = {};
+  std::optional<std::string> code_sha256 = {};
+  std::optional<std::string> revision_id = {};
+};
+
+struct AliasRequest {
+  std::string function;
+  std::string alias;
+  std::optional<std::string> version = {};  // required on create
+  std::optional<std::string> description = {};
+  // At most one other version and its share, 0.0-1.0. Set but empty: remove the routing.
+  std::optional<std::map<std::string, double>> weights = {};
+  std::optional<std::string> revision_id = {};
+};
+
+struct AliasConfiguration {
+  std::string alias_arn;
+  std::string name;
+  std::string function_version;
+  std::string description;
+  std::string revision_id;
+  std::map<std::string, double> weights;
+};
+
+}  // namespace lambed

@@ -1,0 +1,129 @@
+// The gateway: holds functions and takes invocations.
+//
+//   lambed::Gateway gateway;
+//   gateway.create_function({.name = "hello", .runtime = "python3.11", .handler = "app.handler",
+//                            .code = lambed::Code::directory("functions/hello")});
+//   lambed::InvokeResult r = gateway.invoke({.function = "hello", .payload = R"({"name":"Ada"})"});
+//
+// Threads: every method may be called from any thread at any time, also from a callback. Several gateways may live in one
+// process; they share its interpreters. After fork() the child must not use a gateway of its parent.
+// Errors: every method throws lambed::Error; the callback form of invoke reports it in InvokeResult::error instead.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lambed/errors.h"
+#include "lambed/function.h"
+#include "lambed/invoke.h"
+#include "lambed/quotas.h"
+#include "lambed/telemetry.h"
+
+namespace lambed {
+
+struct GatewayOptions {
+  Quotas quotas = Quotas::classic();
+  std::string region = "us-east-1";
+  std::string account = "123456789012";
+  std::shared_ptr<LogSink> log_sink;  // null: standard error
+  // An environment without work for this long is closed. Lambda's own figure is not published; minutes are typical.
+  std::chrono::milliseconds idle_expiry{std::chrono::minutes(10)};
+  // How long an interrupted handler may take to stop before its environment is abandoned.
+  std::chrono::milliseconds interrupt_grace{2000};
+  // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.
+  int max_abandoned_environments = 16;
+  // Open environments of all functions together; the longest idle one makes room. 0: as many as the account's concurrency.
+  int max_environments = 0;
+  // How long close() waits for running handlers after interrupting them.
+  std::chrono::milliseconds close_grace{2000};
+  // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
+  // starts a host decides; later ones with other wishes get HostUnavailable.
+  std::map<std::string, std::map<std::string, std::string>> host_options = {};
+};
+
+// The environments of a gateway at one moment.
+struct GatewayStatus {
+  int opening = 0;
+  int idle = 0;
+  int busy = 0;
+  int interrupting = 0;  // told to stop, not stopped yet
+  int abandoned = 0;     // cannot be stopped; their threads run on
+  int in_flight = 0;     // invocations admitted and not answered
+  std::uint64_t late_completions = 0;  // answers that came after the caller had his; ignored
+};
+
+// What `lambed doctor` reports of one plugin.
+struct HostReport {
+  std::string language;
+  std::string plugin_path;
+  std::string interpreter_version;
+  std::string interpreter_path;
+  bool available = false;
+  std::string problem;  // cause and remedy in words when not available
+};
+
+class Gateway {
+ public:
+  explicit Gateway(GatewayOptions options = {});
+  ~Gateway();  // close()
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // ---- Functions. `function` takes every form of a name: see InvokeRequest::function.
+  FunctionConfiguration create_function(CreateFunctionRequest request);
+  FunctionConfiguration get_function_configuration(const std::string& function, const std::string& qualifier = {}) const;
+  FunctionConfiguration update_function_code(UpdateCodeRequest request);
+  FunctionConfiguration update_function_configuration(UpdateConfigurationRequest request);
+  std::vector<FunctionConfiguration> list_functions() const;
+  // A qualifier deletes that version only. Invocations already admitted are finished.
+  void delete_function(const std::string& function, const std::string& qualifier = {});
+
+  FunctionConfiguration publish_version(PublishVersionRequest request);
+  std::vector<FunctionConfiguration> list_versions(const std::string& function) const;
+
+  AliasConfiguration create_alias(AliasRequest request);
+  AliasConfiguration update_alias(AliasRequest request);
+  AliasConfiguration get_alias(const std::string& function, const std::string& alias) const;
+  std::vector<AliasConfiguration> list_aliases(const std::string& function) const;
+  void delete_alias(const std::string& function, const std::string& alias);
+
+  // Reserved concurrency; 0 blocks every invocation. nullopt: none is reserved.
+  void put_function_concurrency(const std::string& function, int reserved);
+  std::optional<int> get_function_concurrency(const std::string& function) const;
+  void delete_function_concurrency(const std::string& function);
+  // Keeps so many environments of a version or alias open. 0 removes the setting.
+  void put_provisioned_concurrency(const std::string& function, const std::string& qualifier, int environments);
+
+  // ---- Invocations.
+  // Blocks until the handler has answered or its limit has passed, and no longer than that. A handler never runs on the
+  // caller's thread.
+  InvokeResult invoke(InvokeRequest request);
+  // Returns at once; `done` runs on the core loop's thread, exactly once, and must not block or throw. It may invoke again.
+  void invoke(InvokeRequest request, std::function<void(InvokeResult)> done);
+  // The future throws lambed::Error for invocation errors.
+  std::future<InvokeResult> invoke_future(InvokeRequest request);
+
+  // ---- Observation.
+  FunctionUsage usage(const std::string& function) const;
+  GatewayStatus status() const;
+  // Starts nothing that `probe` does not need: with probe, every host is started once to see whether it works.
+  static std::vector<HostReport> hosts(bool probe);
+
+  // Refuses new invocations, answers those in flight (interrupting what runs, Sandbox.Timedout-like errors never: they get
+  // GatewayClosed), closes all environments. Bounded by GatewayOptions::close_grace. Idempotent; any thread except the
+  // core loop's (from a callback it only begins to close).
+  void close();
+
+ private:
+  class Implementation;
+  std::shared_ptr<Implementation> implementation_;
+};
+
+}  // namespace lambed
