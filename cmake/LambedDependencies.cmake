@@ -1,0 +1,26 @@
+# Everything the core links to, from the system. Debian 12's versions are the floor; docs/dependencies.md says why each.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
+find_package(Boost 1.74 REQUIRED)
+pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv>=1.44)
+pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson>=3.0)
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
+
+# Which room uses what is checked by review, not by the build: all rooms see all of these.
+add_library(lambed_dependencies INTERFACE)
+target_link_libraries(
+  lambed_dependencies
+  INTERFACE Threads::Threads
+            nlohmann_json::nlohmann_json
+            fmt::fmt
+            CLI11::CLI11
+            OpenSSL::Crypto
+            Boost::headers
+            PkgConfig::LIBUV
+            PkgConfig::SIMDJSON
+            PkgConfig::LIBZIP
+            ${CMAKE_DL_LIBS})
