@@ -1,0 +1,85 @@
+// Functions, versions and aliases: every operation that changes them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "catalog/directory.h"
+#include "catalog/store.h"
+#include "lambed/function.h"
+#include "lambed/quotas.h"
+#include "model/reference.h"
+
+namespace lambed::catalog {
+
+class CodePackages;
+
+struct CatalogOptions {
+  Quotas quotas = Quotas::classic();
+  model::Scope scope;
+  // AWS answers Pending / InProgress and settles a little later; so does the catalogue when this is false and
+  // settle() is called. An embedded gateway wants its functions usable when the call returns.
+  bool settles_at_once = true;
+};
+
+// Every operation changes everything it names or nothing. Writers of one function meet in an optimistic
+// put_if: one wins each revision, the others read again and apply themselves to what they find. Function
+// names take every form of model::parse_function_reference. Errors are those of AWS in AWS's wording.
+// Threads: any thread may call any method; calls wait for the store's answer (the in-memory store never makes
+// them wait).
+class Catalog {
+ public:
+  // In memory, with the code in a private temporary folder.
+  Catalog(CatalogOptions options, Clock& clock, Random& random);
+  Catalog(CatalogOptions options, Clock& clock, Random& random, std::shared_ptr<Store> store,
+          std::shared_ptr<CodePackages> packages);
+  ~Catalog();
+  Catalog(const Catalog&) = delete;
+  Catalog& operator=(const Catalog&) = delete;
+
+  Directory& directory();
+  const CatalogOptions& options() const;
+
+  Result<FunctionConfiguration> create_function(const CreateFunctionRequest& request);
+  Result<FunctionConfiguration> get_function_configuration(const std::string& function,
+                                                           const std::string& qualifier = {}) const;
+  Result<FunctionConfiguration> update_function_code(const UpdateCodeRequest& request);
+  Result<FunctionConfiguration> update_function_configuration(const UpdateConfigurationRequest& request);
+  Result<std::vector<FunctionConfiguration>> list_functions() const;  // $LATEST of each, by name
+  // With a qualifier that version only; deleting a version that is not there is no error, as on AWS.
+  Result<void> delete_function(const std::string& function, const std::string& qualifier = {});
+  // Ends the state Pending (a new function) or InProgress (an updated one); each of them gives a new
+  // RevisionId.
+  Result<FunctionConfiguration> settle(const std::string& function);
+
+  Result<FunctionConfiguration> publish_version(const PublishVersionRequest& request);
+  Result<std::vector<FunctionConfiguration>> list_versions(
+      const std::string& function) const;  // $LATEST first
+
+  Result<AliasConfiguration> create_alias(const AliasRequest& request);
+  Result<AliasConfiguration> update_alias(const AliasRequest& request);
+  Result<AliasConfiguration> get_alias(const std::string& function, const std::string& alias) const;
+  Result<std::vector<AliasConfiguration>> list_aliases(const std::string& function) const;
+  Result<void> delete_alias(const std::string& function, const std::string& alias);
+
+  Result<void> put_function_concurrency(const std::string& function, int reserved);
+  Result<std::optional<int>> get_function_concurrency(const std::string& function) const;
+  Result<void> delete_function_concurrency(const std::string& function);
+  // Of a version or an alias; 0 removes the setting.
+  Result<void> put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
+                                           int environments);
+
+  Result<std::map<std::string, std::string>> tags(const std::string& function) const;
+
+ private:
+  class Implementation;
+  std::unique_ptr<Implementation> implementation_;
+};
+
+}  // namespace lambed::catalog
