@@ -1,0 +1,218 @@
+#include "base/loop.h"
+
+#include <pthread.h>
+
+#include <system_error>
+#include <utility>
+
+namespace lambed {
+namespace {
+
+// How long the loop polls on after it had work, before it sleeps: a caller who answers a callback with the next call finds
+// it awake. Given up by doubling steps where nobody does.
+constexpr Nanos kSpinTime = 30'000;
+constexpr int kMaxPenalty = 256;
+
+Posted* const kClosed = reinterpret_cast<Posted*>(1);  // the stack's bottom once the loop takes nothing any more
+
+class PostedFunction final : public Posted {
+ public:
+  explicit PostedFunction(std::function<void()> function) : function_(std::move(function)) {}
+  void run() override {
+    std::unique_ptr<PostedFunction> self(this);
+    function_();
+  }
+
+ private:
+  std::function<void()> function_;
+};
+
+void check(int status, const char* what) {
+  if (status == 0) return;
+  // Only out of descriptors or memory at start-up gets here.
+  throw std::system_error(-status, std::generic_category(), what);
+}
+
+}  // namespace
+
+CoreLoop::CoreLoop(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {
+  check(uv_loop_init(&loop_), "uv_loop_init");
+  loop_.data = this;
+  check(uv_async_init(&loop_, &async_, [](uv_async_t*) {}), "uv_async_init");
+  check(uv_timer_init(&loop_, &timer_), "uv_timer_init");
+  check(uv_prepare_init(&loop_, &prepare_), "uv_prepare_init");
+  check(uv_check_init(&loop_, &check_), "uv_check_init");
+  check(uv_idle_init(&loop_, &idle_), "uv_idle_init");
+  uv_prepare_start(&prepare_, [](uv_prepare_t* h) { static_cast<CoreLoop*>(h->loop->data)->before_sleep(); });
+  uv_check_start(&check_, [](uv_check_t* h) {
+    auto* self = static_cast<CoreLoop*>(h->loop->data);
+    self->asleep_.store(false, std::memory_order_relaxed);
+    self->run_posted();
+    if (self->clock_->now() >= self->next_look_.load(std::memory_order_relaxed)) self->look_at_timers();
+  });
+}
+
+std::shared_ptr<CoreLoop> CoreLoop::start(std::shared_ptr<Clock> clock) {
+  std::shared_ptr<CoreLoop> loop(new CoreLoop(std::move(clock)));
+  if (!loop->clock_->runs_by_itself()) {
+    CoreLoop* raw = loop.get();
+    raw->watch_ = raw->clock_->watch([raw] { raw->post([raw] { raw->look_at_timers(); }); });
+  }
+  std::thread([loop] { loop->run(); }).detach();
+  return loop;
+}
+
+// Nobody refers to the loop any more, its thread has ended or is this one, at its end.
+CoreLoop::~CoreLoop() {
+  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
+                              reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+                              reinterpret_cast<uv_handle_t*>(&idle_)}) {
+    uv_close(handle, nullptr);
+  }
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  uv_loop_close(&loop_);
+}
+
+bool CoreLoop::post(Posted* item) {
+  Posted* head = posted_.load(std::memory_order_relaxed);
+  do {
+    if (head == kClosed) return false;
+    item->next_ = head;
+  } while (!posted_.compare_exchange_weak(head, item, std::memory_order_seq_cst, std::memory_order_relaxed));
+  if (head == nullptr && asleep_.load(std::memory_order_seq_cst)) wake();
+  return true;
+}
+
+bool CoreLoop::post(std::function<void()> function) {
+  auto* item = new PostedFunction(std::move(function));
+  if (post(item)) return true;
+  delete item;
+  return false;
+}
+
+void CoreLoop::wake() { uv_async_send(&async_); }
+
+CoreLoop::TimerId CoreLoop::schedule(Nanos at, std::function<void()> function) {
+  const TimerId id = next_timer_++;
+  timers_.emplace(at, Timer{id, std::move(function)});
+  if (at < next_look_.load(std::memory_order_relaxed)) next_look_.store(at, std::memory_order_seq_cst);
+  return id;
+}
+
+void CoreLoop::cancel(TimerId id) {
+  for (auto it = timers_.begin(); it != timers_.end(); ++it) {
+    if (it->second.id == id) {
+      timers_.erase(it);
+      return;
+    }
+  }
+}
+
+void CoreLoop::set_scan(std::function<Nanos(Nanos)> scan) {
+  scan_ = std::move(scan);
+  look_at_timers();
+}
+
+void CoreLoop::look_at_timers() {
+  // While it looks, whoever arms something must not rely on the look that is under way.
+  next_look_.store(kNever, std::memory_order_seq_cst);
+  const Nanos now = clock_->now();
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    auto node = timers_.extract(timers_.begin());
+    node.mapped().function();
+  }
+  Nanos next = scan_ ? scan_(now) : kNever;
+  if (!timers_.empty() && timers_.begin()->first < next) next = timers_.begin()->first;
+  next_look_.store(next, std::memory_order_seq_cst);
+}
+
+bool CoreLoop::run_posted() {
+  Posted* items = posted_.exchange(nullptr, std::memory_order_seq_cst);
+  if (items == nullptr) return false;
+  Posted* ordered = nullptr;
+  while (items != nullptr) {
+    Posted* next = items->next_;
+    items->next_ = ordered;
+    ordered = items;
+    items = next;
+  }
+  while (ordered != nullptr) {
+    Posted* next = ordered->next_;
+    ordered->run();
+    ordered = next;
+  }
+  return true;
+}
+
+// Runs right before uv polls: decides whether the poll may sleep, and until when.
+void CoreLoop::before_sleep() {
+  const Nanos now = clock_->now();
+  if (run_posted()) {
+    if (spinning_) spin_penalty_ = 1;
+    if (spin_skip_ > 0) {
+      --spin_skip_;
+      busy_until_ = 0;
+    } else {
+      busy_until_ = now + kSpinTime;
+    }
+  }
+  if (now >= next_look_.load(std::memory_order_relaxed)) look_at_timers();
+  const bool spin = clock_->runs_by_itself() && now < busy_until_;
+  if (spinning_ && !spin) {
+    spin_skip_ = spin_penalty_;
+    if (spin_penalty_ < kMaxPenalty) spin_penalty_ *= 2;
+  }
+  if (spin != spinning_) {
+    spinning_ = spin;
+    if (spin) {
+      uv_idle_start(&idle_, [](uv_idle_t*) {});
+    } else {
+      uv_idle_stop(&idle_);
+    }
+  }
+  if (spin) return;
+
+  asleep_.store(true, std::memory_order_seq_cst);
+  if (posted_.load(std::memory_order_seq_cst) != nullptr || stopping_.load(std::memory_order_seq_cst)) {
+    wake();  // something came between: the poll returns at once
+    return;
+  }
+  if (!clock_->runs_by_itself()) return;
+  const Nanos next = next_look_.load(std::memory_order_seq_cst);
+  if (next == kNever) {
+    uv_timer_stop(&timer_);
+    return;
+  }
+  // uv's timers count milliseconds from a cached time; round up so that the look finds its timers due.
+  uv_update_time(&loop_);
+  const Nanos left = next - clock_->now();
+  const std::uint64_t ms = left <= 0 ? 0 : static_cast<std::uint64_t>((left + 999'999) / 1'000'000);
+  uv_timer_start(&timer_, [](uv_timer_t*) {}, ms, 0);
+}
+
+void CoreLoop::run() {
+  pthread_setname_np(pthread_self(), "lambed-loop");
+  thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
+  while (!stopping_.load(std::memory_order_seq_cst)) uv_run(&loop_, UV_RUN_ONCE);
+  // What was posted before stop() is still owed.
+  for (;;) {
+    Posted* expected = nullptr;
+    if (posted_.compare_exchange_strong(expected, kClosed, std::memory_order_seq_cst)) break;
+    run_posted();
+  }
+  if (watch_ != 0) clock_->unwatch(watch_);
+  {
+    std::lock_guard lock(ended_mutex_);
+    ended_ = true;
+  }
+  ended_changed_.notify_all();
+}
+
+void CoreLoop::stop() {
+  if (!stopping_.exchange(true, std::memory_order_seq_cst)) wake();
+  if (on_loop_thread()) return;
+  std::unique_lock lock(ended_mutex_);
+  ended_changed_.wait(lock, [this] { return ended_; });
+}
+
+}  // namespace lambed
