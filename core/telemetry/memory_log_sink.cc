@@ -36,28 +36,31 @@ std::string_view newest_part(std::string_view text, std::size_t room) {
 struct MemoryLogSink::State {
   explicit State(std::size_t wanted) : capacity(std::max(wanted, kSmallestCapacity)), ring(new char[capacity]) {}
 
+  // `position` is below twice the capacity; a division here would cost more than the copying.
+  std::size_t wrapped(std::size_t position) const { return position < capacity ? position : position - capacity; }
+
   void put(const void* from, std::size_t size) {
-    const std::size_t at = (first + used) % capacity;
+    const std::size_t at = wrapped(first + used);
     const std::size_t until_wrap = std::min(size, capacity - at);
     if (size == 0) return;
     std::memcpy(ring.get() + at, from, until_wrap);
-    std::memcpy(ring.get(), static_cast<const char*>(from) + until_wrap, size - until_wrap);
+    if (until_wrap < size) std::memcpy(ring.get(), static_cast<const char*>(from) + until_wrap, size - until_wrap);
     used += size;
   }
 
   void get(std::size_t offset, void* to, std::size_t size) const {
-    const std::size_t at = (first + offset) % capacity;
+    const std::size_t at = wrapped(first + offset);
     const std::size_t until_wrap = std::min(size, capacity - at);
     if (size == 0) return;
     std::memcpy(to, ring.get() + at, until_wrap);
-    std::memcpy(static_cast<char*>(to) + until_wrap, ring.get(), size - until_wrap);
+    if (until_wrap < size) std::memcpy(static_cast<char*>(to) + until_wrap, ring.get(), size - until_wrap);
   }
 
   void drop_oldest() {
     Entry entry;
     get(0, &entry, sizeof entry);
     const std::size_t bytes = entry.bytes();
-    first = (first + bytes) % capacity;
+    first = wrapped(first + bytes);
     used -= bytes;
   }
 

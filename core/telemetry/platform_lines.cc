@@ -10,15 +10,19 @@
 namespace lambed::telemetry {
 namespace {
 
-// "3.01" of 3.01 ms, in whole numbers: printing a double would cost more than the rest of the line.
-struct Milliseconds {
-  std::int64_t whole;
-  int hundredths;
-};
+void append_number(std::string& out, std::int64_t number) {
+  const fmt::format_int digits(number);
+  out.append(digits.data(), digits.size());
+}
 
-Milliseconds two_decimals(std::chrono::nanoseconds time) {
+// "3.01" of 3.01 ms, in whole numbers: printing a double would cost more than the rest of the line.
+void append_milliseconds(std::string& out, std::chrono::nanoseconds time) {
   const std::int64_t hundredths = (time.count() + 5'000) / 10'000;
-  return {hundredths / 100, static_cast<int>(hundredths % 100)};
+  append_number(out, hundredths / 100);
+  const auto fraction = static_cast<int>(hundredths % 100);
+  out += '.';
+  out += static_cast<char>('0' + fraction / 10);
+  out += static_cast<char>('0' + fraction % 10);
 }
 
 template <typename Format, typename... Values>
@@ -71,15 +75,22 @@ void append_end(std::string& out, std::string_view request_id) {
 }
 
 void append_report(std::string& out, std::string_view request_id, const ReportLine& report) {
-  const Milliseconds duration = two_decimals(report.duration);
-  append(out,
-         FMT_COMPILE("REPORT RequestId: {}\tDuration: {}.{:02} ms\tBilled Duration: {} ms\tMemory Size: {} MB\t"
-                     "Max Memory Used: {} MB\t"),
-         request_id, duration.whole, duration.hundredths, report.billed_duration.count(), report.memory_size_mb,
-         report.max_memory_used_mb);
+  // Written on every invocation: plain appends take a third of what a format string takes.
+  out += "REPORT RequestId: ";
+  out += request_id;
+  out += "\tDuration: ";
+  append_milliseconds(out, report.duration);
+  out += " ms\tBilled Duration: ";
+  append_number(out, report.billed_duration.count());
+  out += " ms\tMemory Size: ";
+  append_number(out, report.memory_size_mb);
+  out += " MB\tMax Memory Used: ";
+  append_number(out, report.max_memory_used_mb);
+  out += " MB\t";
   if (report.init_duration.count() > 0) {
-    const Milliseconds init = two_decimals(report.init_duration);
-    append(out, FMT_COMPILE("Init Duration: {}.{:02} ms\t"), init.whole, init.hundredths);
+    out += "Init Duration: ";
+    append_milliseconds(out, report.init_duration);
+    out += " ms\t";
   }
   if (report.status != ReportStatus::kSuccess) append(out, FMT_COMPILE("Status: {}"), name_of(report.status));
   if (report.status == ReportStatus::kError && !report.error_type.empty()) {
@@ -114,15 +125,13 @@ void append_json_start(std::string& out, WallTime time, std::string_view request
 void append_json_report(std::string& out, WallTime time, std::string_view request_id, const ReportLine& report) {
   open_record(out, time, "report");
   append_member(out, "requestId", request_id);
-  const Milliseconds duration = two_decimals(report.duration);
-  append(out,
-         FMT_COMPILE(R"(,"metrics":{{"durationMs":{}.{:02},"billedDurationMs":{},"memorySizeMB":{},)"
-                     R"("maxMemoryUsedMB":{})"),
-         duration.whole, duration.hundredths, report.billed_duration.count(), report.memory_size_mb,
-         report.max_memory_used_mb);
+  out += R"(,"metrics":{"durationMs":)";
+  append_milliseconds(out, report.duration);
+  append(out, FMT_COMPILE(R"(,"billedDurationMs":{},"memorySizeMB":{},"maxMemoryUsedMB":{})"),
+         report.billed_duration.count(), report.memory_size_mb, report.max_memory_used_mb);
   if (report.init_duration.count() > 0) {
-    const Milliseconds init = two_decimals(report.init_duration);
-    append(out, FMT_COMPILE(R"(,"initDurationMs":{}.{:02})"), init.whole, init.hundredths);
+    out += R"(,"initDurationMs":)";
+    append_milliseconds(out, report.init_duration);
   }
   append(out, FMT_COMPILE(R"(}},"status":"{}")"), name_of(report.status));
   if (report.status == ReportStatus::kError && !report.error_type.empty()) {
