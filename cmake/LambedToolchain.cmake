@@ -6,8 +6,9 @@ set(CMAKE_C_STANDARD 11)
 set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
-# One flavour of object for the shared library, the tests and the precompiled header that they share.
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# One flavour of object for the shared library, the tests and the precompiled header that they share (CMake's own property
+# would compile executables with -fPIE, and a precompiled header fits one flavour only).
+add_compile_options(-fPIC)
 # C++20 modules are not used; scanning for them only costs time.
 set(CMAKE_CXX_SCAN_FOR_MODULES OFF)
 

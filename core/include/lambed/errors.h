@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 // name, HTTP status, member that carries the message in the JSON body, "Type" member ("" = absent).
 // Source: botocore's model of Lambda 2015-03-31 and answers recorded from AWS (docs/fidelity.md). Names are AWS's own; the

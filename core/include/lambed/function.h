@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 // Where a function's code comes from. A value; cheap to move.
 class Code {

@@ -26,7 +26,7 @@
 #include "lambed/quotas.h"
 #include "lambed/telemetry.h"
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 struct GatewayOptions {
   Quotas quotas = Quotas::classic();

@@ -8,7 +8,7 @@
 
 #include "lambed/errors.h"
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 enum class InvocationType { kRequestResponse, kEvent, kDryRun };
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 struct Quotas {
   std::string_view name = "classic";

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lambed {
+namespace [[gnu::visibility("default")]] lambed {
 
 enum class LogKind {
   kFunctionStdout,  // text as the function wrote it; lines end in \n
