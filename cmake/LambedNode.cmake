@@ -1,0 +1,47 @@
+# Finds libnode (node as a shared library) and its headers: in LAMBED_NODE_PREFIX when given, else in .deps/node of the
+# checkout, where `./dev` unpacks it on machines whose nodejs comes from another vendor, else in the system.
+#
+# Sets LAMBED_NODE_FOUND, LAMBED_NODE_VERSION ("18.20.4") and LAMBED_NODE_MODULE_VERSION ("108"); makes the target
+# lambed_libnode. A plugin that links to it finds libnode again at run time by its RUNPATH.
+set(LAMBED_NODE_FOUND FALSE)
+set(prefix "${LAMBED_NODE_PREFIX}")
+if(NOT prefix AND EXISTS "${CMAKE_SOURCE_DIR}/.deps/node/usr/include/node/node.h")
+  set(prefix "${CMAKE_SOURCE_DIR}/.deps/node/usr")
+endif()
+
+if(prefix)
+  set(search PATHS "${prefix}" NO_DEFAULT_PATH)
+else()
+  set(search "")
+endif()
+unset(LAMBED_NODE_INCLUDE_DIR CACHE)
+unset(LAMBED_NODE_LIBRARY CACHE)
+find_path(LAMBED_NODE_INCLUDE_DIR node.h PATH_SUFFIXES include/node include/nodejs/src node nodejs/src ${search})
+find_library(LAMBED_NODE_LIBRARY node PATH_SUFFIXES lib lib/${CMAKE_LIBRARY_ARCHITECTURE} ${search})
+
+if(LAMBED_NODE_INCLUDE_DIR AND LAMBED_NODE_LIBRARY)
+  file(STRINGS "${LAMBED_NODE_INCLUDE_DIR}/node_version.h" lines REGEX "^#define NODE_[A-Z]+_VERSION +[0-9]+")
+  foreach(line IN LISTS lines)
+    if(line MATCHES "^#define (NODE_[A-Z]+_VERSION) +([0-9]+)")
+      set(${CMAKE_MATCH_1} "${CMAKE_MATCH_2}")
+    endif()
+  endforeach()
+  set(LAMBED_NODE_VERSION "${NODE_MAJOR_VERSION}.${NODE_MINOR_VERSION}.${NODE_PATCH_VERSION}")
+  set(LAMBED_NODE_MODULE_VERSION "${NODE_MODULE_VERSION}")
+  # /usr/include/node may belong to another vendor's node than libnode does: the library's name ends in its ABI.
+  file(REAL_PATH "${LAMBED_NODE_LIBRARY}" library)
+  if(NODE_MODULE_VERSION AND library MATCHES "libnode\\.so\\.${NODE_MODULE_VERSION}$")
+    set(LAMBED_NODE_FOUND TRUE)
+    message(STATUS "Found libnode: ${library} (node ${LAMBED_NODE_VERSION}, ABI ${NODE_MODULE_VERSION})")
+    if(NOT TARGET lambed_libnode)
+      add_library(lambed_libnode INTERFACE)
+      target_include_directories(lambed_libnode SYSTEM INTERFACE "${LAMBED_NODE_INCLUDE_DIR}")
+      target_link_libraries(lambed_libnode INTERFACE "${LAMBED_NODE_LIBRARY}")
+    endif()
+  else()
+    message(STATUS "libnode ${library} and the headers in ${LAMBED_NODE_INCLUDE_DIR} (ABI ${NODE_MODULE_VERSION}) do not match")
+  endif()
+endif()
+if(NOT LAMBED_NODE_FOUND)
+  message(STATUS "libnode with its headers was not found: the Node.js host is not built (./dev build installs it)")
+endif()
