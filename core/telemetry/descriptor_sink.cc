@@ -16,8 +16,8 @@ namespace {
 // A reader that stands still this long loses the rest of the record: a log must not stop the functions.
 constexpr int kStalledReaderMs = 1000;
 
-// Keeps a SIGPIPE raised by write(2) from ending the application: embedded interpreters do not ignore it. The signal goes to
-// the writing thread, so it is blocked there and, if the write raised it, taken out again.
+// Keeps a SIGPIPE raised by write(2) from ending the application: embedded interpreters do not ignore it. The
+// signal goes to the writing thread, so it is blocked there and, if the write raised it, taken out again.
 class PipeSignalGuard {
  public:
   PipeSignalGuard() {
@@ -49,7 +49,8 @@ class PipeSignalGuard {
 };
 
 bool is_platform(LogKind kind) {
-  return kind == LogKind::kInitStart || kind == LogKind::kStart || kind == LogKind::kEnd || kind == LogKind::kReport;
+  return kind == LogKind::kInitStart || kind == LogKind::kStart || kind == LogKind::kEnd ||
+         kind == LogKind::kReport;
 }
 
 class DescriptorSink final : public LogSink {

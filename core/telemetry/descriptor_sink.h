@@ -1,4 +1,5 @@
-// A sink that writes to a file descriptor, which stays the caller's. make_stderr_sink is this one on descriptor 2.
+// A sink that writes to a file descriptor, which stays the caller's. make_stderr_sink is this one on
+// descriptor 2.
 #pragma once
 
 #include <memory>

@@ -32,19 +32,24 @@ std::string_view newest_part(std::string_view text, std::size_t room) {
 
 }  // namespace
 
-// Records lie packed in one ring of bytes, so that writing one is a few copies under the lock and no allocation.
+// Records lie packed in one ring of bytes, so that writing one is a few copies under the lock and no
+// allocation.
 struct MemoryLogSink::State {
-  explicit State(std::size_t wanted) : capacity(std::max(wanted, kSmallestCapacity)), ring(new char[capacity]) {}
+  explicit State(std::size_t wanted)
+      : capacity(std::max(wanted, kSmallestCapacity)), ring(new char[capacity]) {}
 
   // `position` is below twice the capacity; a division here would cost more than the copying.
-  std::size_t wrapped(std::size_t position) const { return position < capacity ? position : position - capacity; }
+  std::size_t wrapped(std::size_t position) const {
+    return position < capacity ? position : position - capacity;
+  }
 
   void put(const void* from, std::size_t size) {
     const std::size_t at = wrapped(first + used);
     const std::size_t until_wrap = std::min(size, capacity - at);
     if (size == 0) return;
     std::memcpy(ring.get() + at, from, until_wrap);
-    if (until_wrap < size) std::memcpy(ring.get(), static_cast<const char*>(from) + until_wrap, size - until_wrap);
+    if (until_wrap < size)
+      std::memcpy(ring.get(), static_cast<const char*>(from) + until_wrap, size - until_wrap);
     used += size;
   }
 
@@ -81,11 +86,14 @@ MemoryLogSink::MemoryLogSink(std::size_t capacity_bytes) : state_(std::make_uniq
 MemoryLogSink::~MemoryLogSink() = default;
 
 void MemoryLogSink::write(const LogRecord& record) {
-  // Names are bounded by Lambda's own limits; a sink must survive others too, so each takes an eighth of the room at most.
+  // Names are bounded by Lambda's own limits; a sink must survive others too, so each takes an eighth of the
+  // room at most.
   const std::size_t name_room = state_->capacity / 8;
-  std::array<std::string_view, 5> parts{
-      newest_part(record.function_name, name_room), newest_part(record.log_group, name_room),
-      newest_part(record.log_stream, name_room), newest_part(record.request_id, name_room), {}};
+  std::array<std::string_view, 5> parts{newest_part(record.function_name, name_room),
+                                        newest_part(record.log_group, name_room),
+                                        newest_part(record.log_stream, name_room),
+                                        newest_part(record.request_id, name_room),
+                                        {}};
   Entry entry{record.kind, record.time, {}};
   for (std::size_t i = 0; i < 4; ++i) entry.sizes[i] = static_cast<std::uint32_t>(parts[i].size());
   parts[4] = newest_part(record.text, std::min<std::size_t>(state_->capacity - entry.bytes(), UINT32_MAX));
@@ -112,8 +120,8 @@ std::vector<StoredLogRecord> MemoryLogSink::records(std::string_view function_na
       if (i == 0 && !function_name.empty() && parts[0] != function_name) break;
     }
     if (!function_name.empty() && parts[0] != function_name) continue;
-    found.push_back({entry.kind, std::move(parts[0]), std::move(parts[1]), std::move(parts[2]), std::move(parts[3]),
-                     entry.time, std::move(parts[4])});
+    found.push_back({entry.kind, std::move(parts[0]), std::move(parts[1]), std::move(parts[2]),
+                     std::move(parts[3]), entry.time, std::move(parts[4])});
   }
   return found;
 }

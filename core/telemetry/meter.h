@@ -21,8 +21,8 @@ struct MeteredInvocation {
   bool timed_out = false;  // implies failed
 };
 
-// Any thread, no lock: every member is a counter of its own, so a reading taken while invocations end may be one
-// invocation ahead in one member and not yet in another.
+// Any thread, no lock: every member is a counter of its own, so a reading taken while invocations end may be
+// one invocation ahead in one member and not yet in another.
 class Meter {
  public:
   void count(const MeteredInvocation& invocation) noexcept;

@@ -55,7 +55,8 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 
 }  // namespace
 
-void append_init_start(std::string& out, std::string_view runtime_version, std::string_view runtime_version_arn) {
+void append_init_start(std::string& out, std::string_view runtime_version,
+                       std::string_view runtime_version_arn) {
   append(out, FMT_COMPILE("INIT_START Runtime Version: {}\tRuntime Version ARN: {}\n"), runtime_version,
          runtime_version_arn);
 }
@@ -114,7 +115,8 @@ void append_json_init_start(std::string& out, WallTime time, std::string_view ru
   out += "}}\n";
 }
 
-void append_json_start(std::string& out, WallTime time, std::string_view request_id, std::string_view version) {
+void append_json_start(std::string& out, WallTime time, std::string_view request_id,
+                       std::string_view version) {
   open_record(out, time, "start");
   append_member(out, "requestId", request_id);
   out += ',';
@@ -122,7 +124,8 @@ void append_json_start(std::string& out, WallTime time, std::string_view request
   out += "}}\n";
 }
 
-void append_json_report(std::string& out, WallTime time, std::string_view request_id, const ReportLine& report) {
+void append_json_report(std::string& out, WallTime time, std::string_view request_id,
+                        const ReportLine& report) {
   open_record(out, time, "report");
   append_member(out, "requestId", request_id);
   out += R"(,"metrics":{"durationMs":)";
@@ -147,8 +150,9 @@ void append_iso_time(std::string& out, WallTime time) {
   const std::time_t seconds = whole_seconds.count();
   std::tm parts{};
   gmtime_r(&seconds, &parts);
-  append(out, FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z"), parts.tm_year + 1900, parts.tm_mon + 1,
-         parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, (since_epoch - whole_seconds).count());
+  append(out, FMT_COMPILE("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z"), parts.tm_year + 1900,
+         parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+         (since_epoch - whole_seconds).count());
 }
 
 void append_json_string(std::string& out, std::string_view text) {

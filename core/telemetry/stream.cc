@@ -7,8 +7,8 @@
 namespace lambed::telemetry {
 namespace {
 
-// A line without an end is passed on in pieces of this size (the longest event that CloudWatch Logs takes), so that a handler
-// which never writes a newline cannot fill the memory.
+// A line without an end is passed on in pieces of this size (the longest event that CloudWatch Logs takes),
+// so that a handler which never writes a newline cannot fill the memory.
 constexpr std::size_t kLongestLine = 256 * 1024;
 
 WallTime now_unless(WallTime time) { return time == WallTime{} ? std::chrono::system_clock::now() : time; }
@@ -96,7 +96,8 @@ std::string LogStream::end(const ReportLine& report) {
       append_report(line_, request_id_, report);
     }
     emit(LogKind::kReport, line_, now);
-    if (want_tail_) tail = tail_.size() <= kTailBytes ? std::move(tail_) : tail_.substr(tail_.size() - kTailBytes);
+    if (want_tail_)
+      tail = tail_.size() <= kTailBytes ? std::move(tail_) : tail_.substr(tail_.size() - kTailBytes);
   }
   request_id_.clear();
   tail_.clear();
@@ -106,7 +107,8 @@ std::string LogStream::end(const ReportLine& report) {
 
 void LogStream::emit(LogKind kind, std::string_view text, WallTime time) {
   if (want_tail_) {
-    // Trimmed only when it has grown to twice the size: moving the kept part for every line would be quadratic.
+    // Trimmed only when it has grown to twice the size: moving the kept part for every line would be
+    // quadratic.
     tail_ += text.size() <= kTailBytes ? text : text.substr(text.size() - kTailBytes);
     if (tail_.size() > 2 * kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
   }

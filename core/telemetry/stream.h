@@ -1,10 +1,10 @@
-// The log of one execution environment: puts what the handler writes and what Lambda says about it in order, and hands it
-// to the sink as records.
+// The log of one execution environment: puts what the handler writes and what Lambda says about it in order,
+// and hands it to the sink as records.
 //
-// An invocation is `begin`, any number of `write`, `end`. Output between invocations (init code, threads that a handler left
-// running) carries no request id. Any thread may write; begin and end come from the thread that runs the environment or from
-// whoever ends its invocation for it. A mutex serialises them: the records of one environment reach the sink one after the
-// other, as LogSink promises.
+// An invocation is `begin`, any number of `write`, `end`. Output between invocations (init code, threads that
+// a handler left running) carries no request id. Any thread may write; begin and end come from the thread
+// that runs the environment or from whoever ends its invocation for it. A mutex serialises them: the records
+// of one environment reach the sink one after the other, as LogSink promises.
 #pragma once
 
 #include <array>
@@ -40,11 +40,11 @@ class LogStream {
   void init_start(std::string_view runtime_version, std::string_view runtime_version_arn);
   // Writes START and files what follows under `request_id`. With `want_tail`, `end` returns the tail.
   void begin(std::string_view request_id, bool want_tail);
-  // Output of the handler: kFunctionStdout, kFunctionStderr or kFunctionLog. Text goes on as whole lines; an unfinished line
-  // waits for its rest, at most until the invocation ends. `time` {}: now.
+  // Output of the handler: kFunctionStdout, kFunctionStderr or kFunctionLog. Text goes on as whole lines; an
+  // unfinished line waits for its rest, at most until the invocation ends. `time` {}: now.
   void write(LogKind kind, std::string_view bytes, WallTime time = {});
-  // Finishes unfinished lines, writes END and REPORT. The tail: the last kTailBytes of all that was written since `begin`,
-  // platform lines included; empty unless asked for.
+  // Finishes unfinished lines, writes END and REPORT. The tail: the last kTailBytes of all that was written
+  // since `begin`, platform lines included; empty unless asked for.
   std::string end(const ReportLine& report);
 
  private:

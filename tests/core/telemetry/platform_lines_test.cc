@@ -41,17 +41,23 @@ BOOST_AUTO_TEST_CASE(init_start_names_runtime_and_arn) {
   std::string line;
   append_init_start(line, "python:3.11.2", "arn:aws:lambda:us-east-1::runtime:x");
   BOOST_TEST(line ==
-             "INIT_START Runtime Version: python:3.11.2\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:x\n");
+             "INIT_START Runtime Version: python:3.11.2\tRuntime Version ARN: "
+             "arn:aws:lambda:us-east-1::runtime:x\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_warm_report_has_a_trailing_tab_and_no_init) {
-  BOOST_TEST(report_text({.duration = 3'010'000ns, .billed_duration = 4ms, .memory_size_mb = 128, .max_memory_used_mb = 36}) ==
-             "REPORT RequestId: 8f2b4d52-11aa-4b0e-9e3e-0123456789ab\tDuration: 3.01 ms\tBilled Duration: 4 ms\t"
-             "Memory Size: 128 MB\tMax Memory Used: 36 MB\t\n");
+  BOOST_TEST(
+      report_text({.duration = 3'010'000ns,
+                   .billed_duration = 4ms,
+                   .memory_size_mb = 128,
+                   .max_memory_used_mb = 36}) ==
+      "REPORT RequestId: 8f2b4d52-11aa-4b0e-9e3e-0123456789ab\tDuration: 3.01 ms\tBilled Duration: 4 ms\t"
+      "Memory Size: 128 MB\tMax Memory Used: 36 MB\t\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_cold_report_adds_the_init_duration) {
-  const std::string line = report_text({.duration = 1'005'000ns, .billed_duration = 100ms, .init_duration = 110'100'000ns});
+  const std::string line =
+      report_text({.duration = 1'005'000ns, .billed_duration = 100ms, .init_duration = 110'100'000ns});
   BOOST_TEST(line.ends_with("\tInit Duration: 110.10 ms\t\n"));
 }
 
@@ -78,13 +84,17 @@ BOOST_AUTO_TEST_CASE(json_records_carry_the_same) {
   BOOST_TEST(start["record"]["requestId"] == std::string(kId));
   BOOST_TEST(start["record"]["version"] == "$LATEST");
 
-  const auto warm = json_report({.duration = 3'010'000ns, .billed_duration = 4ms, .memory_size_mb = 128, .max_memory_used_mb = 36});
+  const auto warm = json_report(
+      {.duration = 3'010'000ns, .billed_duration = 4ms, .memory_size_mb = 128, .max_memory_used_mb = 36});
   BOOST_TEST(warm["type"] == "platform.report");
   BOOST_TEST(warm["record"]["status"] == "success");
-  BOOST_TEST(warm["record"]["metrics"] ==
-             nlohmann::json({{"durationMs", 3.01}, {"billedDurationMs", 4}, {"memorySizeMB", 128}, {"maxMemoryUsedMB", 36}}));
+  BOOST_TEST(
+      warm["record"]["metrics"] ==
+      nlohmann::json(
+          {{"durationMs", 3.01}, {"billedDurationMs", 4}, {"memorySizeMB", 128}, {"maxMemoryUsedMB", 36}}));
 
-  const auto cold = json_report({.init_duration = 1'500'000ns, .status = ReportStatus::kError, .error_type = "A\"B"});
+  const auto cold =
+      json_report({.init_duration = 1'500'000ns, .status = ReportStatus::kError, .error_type = "A\"B"});
   BOOST_TEST(cold["record"]["metrics"]["initDurationMs"] == 1.5);
   BOOST_TEST(cold["record"]["errorType"] == "A\"B");
 

@@ -17,7 +17,8 @@ using namespace lambed;
 namespace {
 
 LogRecord record(LogKind kind, std::string_view text, std::string_view function = "hello") {
-  return {kind, function, "/aws/lambda/hello", "stream", "id-1", std::chrono::system_clock::time_point{}, text};
+  return {kind, function, "/aws/lambda/hello", "stream", "id-1", std::chrono::system_clock::time_point{},
+          text};
 }
 
 struct Pipe {
@@ -149,7 +150,8 @@ BOOST_AUTO_TEST_CASE(memory_takes_records_from_many_threads) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&sink, t] {
       const std::string name = "function-" + std::to_string(t);
-      for (int i = 0; i < 1000; ++i) sink.write(record(LogKind::kFunctionStdout, std::to_string(i) + "\n", name));
+      for (int i = 0; i < 1000; ++i)
+        sink.write(record(LogKind::kFunctionStdout, std::to_string(i) + "\n", name));
     });
   }
   for (std::thread& thread : threads) thread.join();

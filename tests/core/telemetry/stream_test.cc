@@ -17,9 +17,11 @@ using namespace std::chrono_literals;
 namespace {
 
 const LogStreamNames kNames{"hello", "$LATEST", "/aws/lambda/hello", "2025/11/24/[$LATEST]00"};
-const ReportLine kReport{.duration = 3'010'000ns, .billed_duration = 4ms, .memory_size_mb = 128, .max_memory_used_mb = 36};
+const ReportLine kReport{
+    .duration = 3'010'000ns, .billed_duration = 4ms, .memory_size_mb = 128, .max_memory_used_mb = 36};
 const std::string kReportText =
-    "REPORT RequestId: id-1\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\n";
+    "REPORT RequestId: id-1\tDuration: 3.01 ms\tBilled Duration: 4 ms\tMemory Size: 128 MB\tMax Memory Used: "
+    "36 MB\t\n";
 
 struct Fixture {
   std::shared_ptr<MemoryLogSink> sink = std::make_shared<MemoryLogSink>();
@@ -44,7 +46,8 @@ BOOST_AUTO_TEST_CASE(an_invocation_is_framed_by_start_end_and_report) {
   stream.begin("id-1", false);
   stream.write(LogKind::kFunctionStdout, "hi\n");
   BOOST_TEST(stream.end(kReport).empty());
-  BOOST_TEST(sink->text() == "START RequestId: id-1 Version: $LATEST\nhi\nEND RequestId: id-1\n" + kReportText);
+  BOOST_TEST(sink->text() ==
+             "START RequestId: id-1 Version: $LATEST\nhi\nEND RequestId: id-1\n" + kReportText);
   for (const StoredLogRecord& record : sink->records()) {
     BOOST_TEST(record.request_id == "id-1");
     BOOST_TEST(record.function_name == "hello");
@@ -104,7 +107,8 @@ BOOST_AUTO_TEST_CASE(the_tail_is_the_last_4096_bytes_of_a_long_log) {
   BOOST_TEST(tail.front() == 'y');
   // The sink got all of it, untrimmed.
   bool whole_line_reached_the_sink = false;
-  for (const StoredLogRecord& record : sink->records()) whole_line_reached_the_sink |= record.text.size() == 10'001;
+  for (const StoredLogRecord& record : sink->records())
+    whole_line_reached_the_sink |= record.text.size() == 10'001;
   BOOST_TEST(whole_line_reached_the_sink);
 }
 
