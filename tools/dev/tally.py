@@ -1,0 +1,31 @@
+"""Adds up a ctest log: `N passed, N failed`, counting test cases where a suite reports them, else suites."""
+
+import re
+import sys
+
+CASES = re.compile(r"^\s*(\d+) test cases? out of (\d+) passed", re.M)
+FAILED_CASES = re.compile(r"^\s*(\d+) test cases? out of \d+ (?:failed|aborted)", re.M)
+
+
+def tally(log: str) -> tuple[int, int]:
+    passed = failed = 0
+    for section in re.split(r"^\d+/\d+ Test(?:ing)?: .*$", log, flags=re.M)[1:]:
+        suite_passed = re.search(r"^Test Passed\.$", section, re.M) is not None
+        cases = CASES.search(section)
+        good = int(cases.group(1)) if cases else int(suite_passed)
+        bad = sum(int(m.group(1)) for m in FAILED_CASES.finditer(section))
+        # A suite that died, or failed without naming a case, is one failure.
+        if not suite_passed and bad == 0:
+            bad = 1
+        passed += good
+        failed += bad
+    return passed, failed
+
+
+if __name__ == "__main__":
+    try:
+        with open(sys.argv[1], encoding="utf-8", errors="replace") as log:
+            counts = tally(log.read())
+    except FileNotFoundError:
+        counts = (0, 1)  # ctest found nothing to run
+    print("%d passed, %d failed" % counts)
