@@ -32,6 +32,7 @@ namespace [[gnu::visibility("default")]] lambed {
   X(UnsupportedMediaTypeException, 415, "message", "User")                  \
   X(TooManyRequestsException, 429, "message", "User")                       \
   X(ServiceException, 500, "Message", "Service")                            \
+  X(OperationNotSupportedException, 501, "message", "User")                 \
   X(InvalidRuntimeException, 502, "Message", "User")                        \
   X(InvalidZipFileException, 502, "Message", "User")                        \
   X(HostUnavailable, 502, "message", "User")                                \

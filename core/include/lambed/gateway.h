@@ -28,6 +28,9 @@
 
 namespace [[gnu::visibility("default")]] lambed {
 
+class Clock;   // base/clock.h: for lambed's own tests
+class Random;  // base/ids.h
+
 struct GatewayOptions {
   Quotas quotas = Quotas::classic();
   std::string region = "us-east-1";
@@ -46,6 +49,8 @@ struct GatewayOptions {
   // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
   // starts a host decides; later ones with other wishes get HostUnavailable.
   std::map<std::string, std::map<std::string, std::string>> host_options = {};
+  std::shared_ptr<Clock> clock = {};    // null: the system's
+  std::shared_ptr<Random> random = {};  // null: the system's
 };
 
 // The environments of a gateway at one moment.

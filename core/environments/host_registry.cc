@@ -1,0 +1,278 @@
+#include "environments/host_registry.h"
+
+#include <dlfcn.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "environments/core_table.h"
+
+namespace lambed::environments {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "liblambed_host_";
+constexpr std::string_view kSuffix = ".so";
+
+lambed_slice slice(std::string_view text) { return {text.data(), text.size()}; }
+std::string text_of(lambed_slice s) { return s.data == nullptr ? std::string() : std::string(s.data, s.size); }
+
+// "liblambed_host_nodejs-108.so" -> "nodejs"
+std::string language_of_file(const std::string& file) {
+  if (!file.starts_with(kPrefix) || !file.ends_with(kSuffix)) return {};
+  std::string name = file.substr(kPrefix.size(), file.size() - kPrefix.size() - kSuffix.size());
+  return name.substr(0, name.find('-'));
+}
+
+// Next to the library (installed: lib/lambed beside liblambed.so; build tree: the same), next to the program
+// (bin/lambed -> ../lib/lambed), and first of all where LAMBED_HOST_PATH says.
+std::vector<fs::path> plugin_places() {
+  std::vector<fs::path> places;
+  if (const char* list = std::getenv("LAMBED_HOST_PATH")) {
+    std::string_view rest = list;
+    while (!rest.empty()) {
+      const auto colon = rest.find(':');
+      if (colon != 0) places.emplace_back(rest.substr(0, colon));
+      if (colon == std::string_view::npos) break;
+      rest.remove_prefix(colon + 1);
+    }
+  }
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(&plugin_places), &info) != 0 && info.dli_fname != nullptr) {
+    std::error_code ignored;
+    const fs::path folder = fs::canonical(info.dli_fname, ignored).parent_path();
+    places.push_back(folder / "lambed");
+    places.push_back(folder.parent_path() / "lib" / "lambed");
+  }
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  if (!program.empty()) places.push_back(program.parent_path().parent_path() / "lib" / "lambed");
+  return places;
+}
+
+// Whatever an interpreter does to the handlers of signals while it starts is undone, except for those it declares to need.
+class SignalGuard {
+ public:
+  SignalGuard() {
+    for (int s = 1; s < NSIG; ++s) known_[static_cast<std::size_t>(s)] = sigaction(s, nullptr, &before_[static_cast<std::size_t>(s)]) == 0;
+  }
+  void restore_except(const int* needed, std::size_t count) const {
+    for (int s = 1; s < NSIG; ++s) {
+      if (!known_[static_cast<std::size_t>(s)] || std::find(needed, needed + count, s) != needed + count) continue;
+      struct sigaction now {};
+      const struct sigaction& before = before_[static_cast<std::size_t>(s)];
+      if (sigaction(s, nullptr, &now) != 0) continue;
+      // ruby_setup also drops SA_RESETHAND from handlers it leaves in place: flags count as well.
+      if (now.sa_sigaction != before.sa_sigaction || now.sa_flags != before.sa_flags) sigaction(s, &before, nullptr);
+    }
+  }
+
+ private:
+  std::array<struct sigaction, NSIG> before_{};
+  std::array<bool, NSIG> known_{};
+};
+
+Error unavailable(const std::string& message) { return Error(ErrorCode::HostUnavailable, message); }
+
+}  // namespace
+
+std::vector<std::string> Host::take_notices() {
+  std::lock_guard lock(notices_mutex_);
+  return std::exchange(notices_, {});
+}
+
+std::string_view language_of_runtime(std::string_view runtime) {
+  return runtime.substr(0, runtime.find_first_of("0123456789."));
+}
+
+HostRegistry& HostRegistry::instance() {
+  static auto* registry = new HostRegistry();  // never destroyed: threads of abandoned environments outlive main()
+  return *registry;
+}
+
+void HostRegistry::set_context(lambed_context context) {
+  std::lock_guard lock(mutex_);
+  context_ = context;
+}
+
+std::vector<HostRegistry::Candidate> HostRegistry::candidates() const {
+  std::vector<Candidate> found;
+  const auto add = [&found](const fs::path& file) {
+    const std::string language = language_of_file(file.filename().string());
+    if (language.empty()) return;
+    const bool known = std::any_of(found.begin(), found.end(), [&file](const Candidate& c) {
+      std::error_code ignored;
+      return fs::equivalent(c.path, file, ignored);
+    });
+    if (!known) found.push_back({language, file.string()});
+  };
+  for (const fs::path& place : plugin_places()) {
+    std::error_code error;
+    if (fs::is_regular_file(place, error)) {
+      add(place);
+    } else if (fs::is_directory(place, error)) {
+      std::vector<fs::path> files;
+      for (const auto& entry : fs::directory_iterator(place, error)) files.push_back(entry.path());
+      std::sort(files.begin(), files.end());
+      for (const fs::path& file : files) add(file);
+    }
+  }
+  return found;
+}
+
+bool HostRegistry::knows(std::string_view language) {
+  const auto all = candidates();
+  return std::any_of(all.begin(), all.end(), [language](const Candidate& c) { return c.language == language; });
+}
+
+Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const HostOptions& options) {
+  // RTLD_LOCAL keeps plugins apart; never RTLD_DEEPBIND, which breaks `environ` and crashes Ruby; never dlclose.
+  void* library = dlopen(candidate.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return unavailable(candidate.path + " cannot be loaded: " + dlerror());
+  auto* entry = reinterpret_cast<lambed_host_entry_function>(dlsym(library, LAMBED_HOST_ENTRY));
+  if (entry == nullptr) return unavailable(candidate.path + " is no lambed host: it exports no " LAMBED_HOST_ENTRY);
+  const lambed_host_api* api = entry(LAMBED_HOST_ABI);
+  if (api == nullptr || api->abi != LAMBED_HOST_ABI) {
+    return unavailable(candidate.path + " was built for another version of the plugin ABI; this lambed speaks version " +
+                       std::to_string(LAMBED_HOST_ABI) + ". Rebuild the plugin, or remove the file.");
+  }
+
+  std::vector<lambed_option> list;
+  for (const auto& [name, value] : options) list.push_back({slice(name), slice(value)});
+  lambed_host_options start_options{};
+  start_options.size = sizeof start_options;
+  start_options.context = static_cast<std::uint32_t>(context_);
+  start_options.plugin_path = slice(candidate.path);
+  start_options.options = list.data();
+  start_options.option_count = list.size();
+
+  auto host = std::make_unique<Host>();
+  host->api_ = api;
+  host->language_ = candidate.language;
+  host->plugin_path_ = candidate.path;
+  host->options_ = options;
+
+  std::array<char, 1024> message{};
+  const SignalGuard guard;
+  collect_start_notices(nullptr);
+  const int status = api->start(&core_table(), &start_options, message.data(), message.size());
+  collect_start_notices(&host->notices_);
+  lambed_host_description description{};
+  description.size = sizeof description;
+  api->describe(&description);
+  guard.restore_except(description.signals, description.signal_count);
+  if (status != 0) {
+    message.back() = '\0';
+    return unavailable(message.data());
+  }
+  host->traits_ = description.traits;
+  host->interpreter_version_ = text_of(description.interpreter_version);
+  host->interpreter_path_ = text_of(description.interpreter_path);
+
+  // Registered after the interpreter's libraries are loaded, so that it runs before their own exit code.
+  std::atexit(&HostRegistry::at_exit);
+  start_order_.push_back(host.get());
+  return hosts_.emplace(candidate.language, std::move(host)).first->second.get();
+}
+
+Result<Host*> HostRegistry::host_for(std::string_view language, const HostOptions& options) {
+  std::lock_guard lock(mutex_);
+  if (const auto it = hosts_.find(language); it != hosts_.end()) {
+    Host* host = it->second.get();
+    if (!options.empty() && options != host->options_) {
+      return unavailable("The " + std::string(language) +
+                         " host already runs in this process with other options, and there can be one only. Give the same "
+                         "host_options to every gateway of a process.");
+    }
+    return host;
+  }
+  if (const auto it = failures_.find(language); it != failures_.end()) return it->second;
+
+  std::string problems;
+  for (const Candidate& candidate : candidates()) {
+    if (candidate.language != language) continue;
+    auto started = load_and_start(candidate, options);
+    if (started.ok()) return started;
+    if (!problems.empty()) problems += " ";
+    problems += started.error().message();
+  }
+  if (problems.empty()) {
+    return unavailable("There is no plugin for " + std::string(language) +
+                       ". Looked in the folder lib/lambed of the installation and in LAMBED_HOST_PATH for " +
+                       std::string(kPrefix) + std::string(language) + "*.so; `lambed doctor` lists what is there.");
+  }
+  Error error = unavailable(problems);
+  failures_.emplace(std::string(language), error);
+  return error;
+}
+
+std::vector<HostReport> HostRegistry::report(bool probe) {
+  std::vector<Candidate> all;
+  {
+    std::lock_guard lock(mutex_);
+    all = candidates();
+  }
+  std::vector<HostReport> reports;
+  for (const Candidate& candidate : all) {
+    HostReport report;
+    report.language = candidate.language;
+    report.plugin_path = candidate.path;
+    Host* running = nullptr;
+    if (probe) {
+      auto host = host_for(candidate.language, {});
+      if (host.ok()) {
+        running = *host;
+      } else {
+        report.problem = host.error().message();
+      }
+    } else {
+      std::lock_guard lock(mutex_);
+      if (const auto it = hosts_.find(candidate.language); it != hosts_.end()) running = it->second.get();
+    }
+    if (running != nullptr && running->plugin_path_ == candidate.path) {
+      report.available = true;
+      report.interpreter_version = running->interpreter_version_;
+      report.interpreter_path = running->interpreter_path_;
+    } else if (running != nullptr) {
+      report.problem = "not used: " + running->plugin_path_ + " serves " + candidate.language;
+    }
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+std::uint64_t HostRegistry::add_exit_hook(std::function<void()> close) {
+  std::lock_guard lock(hooks_mutex_);
+  hooks_.emplace(next_hook_, std::move(close));
+  return next_hook_++;
+}
+
+void HostRegistry::remove_exit_hook(std::uint64_t id) {
+  std::lock_guard lock(hooks_mutex_);
+  hooks_.erase(id);
+}
+
+void HostRegistry::at_exit() {
+  HostRegistry& self = instance();
+  std::map<std::uint64_t, std::function<void()>> hooks;
+  {
+    std::lock_guard lock(self.hooks_mutex_);
+    hooks.swap(self.hooks_);
+  }
+  for (auto& [id, close] : hooks) close();
+  // Each started host registered one run of this; the first one stops them all, the last started first.
+  std::vector<Host*> order;
+  {
+    std::lock_guard lock(self.mutex_);
+    order.swap(self.start_order_);
+  }
+  for (auto it = order.rbegin(); it != order.rend(); ++it) (*it)->api().stop();
+}
+
+}  // namespace lambed::environments

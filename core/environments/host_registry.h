@@ -1,0 +1,92 @@
+// Language hosts of this process: found, loaded and started, each at most once.
+//
+// The registry is the only global object of lambed: interpreters are one per process, whoever uses them. It is made on first
+// use and never destroyed; at exit it closes the gateways that still live and stops the hosts, before the interpreters'
+// libraries run their own exit code.
+// Threads: every method from any thread. Starting a host blocks other starts, nothing else.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "lambed/gateway.h"
+#include "lambed/host.h"
+
+namespace lambed::environments {
+
+using HostOptions = std::map<std::string, std::string>;
+
+// A started plugin. Lives as long as the process.
+class Host {
+ public:
+  const lambed_host_api& api() const { return *api_; }
+  std::string_view language() const { return language_; }
+  const std::string& interpreter_version() const { return interpreter_version_; }
+  bool has(lambed_host_traits trait) const { return (traits_ & trait) != 0; }
+  // Held around api().open: a host opens one environment at a time.
+  std::mutex& opening() { return opening_; }
+  // What the host had to say while it started; each message is handed out once.
+  std::vector<std::string> take_notices();
+
+ private:
+  friend class HostRegistry;
+  const lambed_host_api* api_ = nullptr;
+  std::string language_, plugin_path_, interpreter_version_, interpreter_path_;
+  std::uint32_t traits_ = 0;
+  HostOptions options_;
+  std::mutex opening_;
+  std::mutex notices_mutex_;  // guards notices_
+  std::vector<std::string> notices_;
+};
+
+class HostRegistry {
+ public:
+  static HostRegistry& instance();
+
+  // The running host for "python", "nodejs", "ruby"; starts it if need be. HostUnavailable names cause and remedy.
+  Result<Host*> host_for(std::string_view language, const HostOptions& options);
+  // All plugins that can be found; with `probe` each one is started.
+  std::vector<HostReport> report(bool probe);
+  // Whether some plugin claims the language, without loading it.
+  bool knows(std::string_view language);
+
+  // `close` is called at exit unless it was removed before. For gateways.
+  std::uint64_t add_exit_hook(std::function<void()> close);
+  void remove_exit_hook(std::uint64_t id);
+
+  // Whose process this is; said by the binding before the first gateway is made.
+  void set_context(lambed_context context);
+
+ private:
+  struct Candidate {
+    std::string language;
+    std::string path;
+  };
+
+  HostRegistry() = default;
+  std::vector<Candidate> candidates() const;
+  Result<Host*> load_and_start(const Candidate& candidate, const HostOptions& options);
+  static void at_exit();
+
+  std::mutex mutex_;  // guards what follows; held while a host starts
+  std::map<std::string, std::unique_ptr<Host>, std::less<>> hosts_;
+  std::vector<Host*> start_order_;
+  std::map<std::string, Error, std::less<>> failures_;  // a host that failed to start is not tried again: half-started
+                                                        // interpreters cannot be undone
+  lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
+
+  std::mutex hooks_mutex_;  // guards hooks_ and next_hook_
+  std::map<std::uint64_t, std::function<void()>> hooks_;
+  std::uint64_t next_hook_ = 1;
+};
+
+// "python3.11" -> "python", "nodejs20.x" -> "nodejs".
+std::string_view language_of_runtime(std::string_view runtime);
+
+}  // namespace lambed::environments
