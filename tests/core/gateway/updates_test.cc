@@ -1,0 +1,129 @@
+// Functions that change while they are being invoked: what runs, runs on; what comes next is new.
+#include "core/gateway/scripted.h"
+
+namespace lambed::testing {
+namespace {
+
+struct UpdatesFixture : GatewayFixture {
+  FunctionConfiguration create_tagged(const std::string& tag) {
+    CreateFunctionRequest request = function("hello", "stamp");
+    request.environment = std::map<std::string, std::string>{{"TAG", tag}};
+    return gateway.create_function(request);
+  }
+  void tag(const std::string& text) {
+    gateway.update_function_configuration(
+        {.name = "hello", .environment = std::map<std::string, std::string>{{"TAG", text}}});
+  }
+  std::future<InvokeResult> hold(const Gate& gate) {
+    auto held = start("hello", do_script("wait=" + gate.name() + ";stamp"));
+    BOOST_TEST(gate.await_waiting(1));
+    return held;
+  }
+  json run() { return document(gateway.invoke({.function = "hello"})); }
+};
+
+BOOST_FIXTURE_TEST_SUITE(updates, UpdatesFixture)
+
+BOOST_AUTO_TEST_CASE(an_update_leaves_the_running_call_alone_and_reaches_the_next_one) {
+  create_tagged("old");
+  Gate gate;
+  auto held = hold(gate);
+  tag("new");
+  BOOST_TEST(run()["tag"] == "new");
+  gate.open();
+  BOOST_TEST(document(result_of(held))["tag"] == "old");
+  for (int i = 0; i < 5; ++i) BOOST_TEST(run()["tag"] == "new");
+  BOOST_TEST(await([&] { return host().environments() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(new_code_reaches_the_next_call) {
+  create("hello", "identify");
+  const json before = run();
+  TemporaryFolder other;
+  other.write("main.script", "other code");
+  gateway.update_function_code({.name = "hello", .code = Code::directory(other.path())});
+  const json after = run();
+  BOOST_TEST(before["task_root"] == code.path());
+  BOOST_TEST(after["task_root"] == other.path());
+  BOOST_TEST(before["code_id"] != after["code_id"]);
+  BOOST_TEST(before["function_id"] == after["function_id"]);
+}
+
+BOOST_AUTO_TEST_CASE(no_call_that_begins_after_an_update_sees_the_older_one) {
+  create_tagged("0");
+  for (int i = 1; i <= 100; ++i) {
+    tag(std::to_string(i));
+    BOOST_REQUIRE(run()["tag"] == std::to_string(i));
+  }
+  BOOST_TEST(await([&] { return host().environments() == 1; }));
+}
+
+BOOST_AUTO_TEST_CASE(changing_concurrency_or_publishing_keeps_the_environments) {
+  create_tagged("same");
+  const json before = run();
+  gateway.put_function_concurrency("hello", 5);
+  gateway.publish_version({.name = "hello"});
+  gateway.create_alias({.function = "hello", .alias = "live", .version = "1"});
+  BOOST_TEST(run()["environment"] == before["environment"]);
+}
+
+BOOST_AUTO_TEST_CASE(deleting_a_function_lets_its_running_call_finish) {
+  create_tagged("old");
+  Gate gate;
+  auto held = hold(gate);
+  gateway.delete_function("hello");
+  BOOST_TEST(std::string(error_of([&] { run(); }).name()) == "ResourceNotFoundException");
+  gate.open();
+  BOOST_TEST(document(result_of(held))["tag"] == "old");
+  BOOST_TEST(await([&] { return host().environments() == 0; }));
+}
+
+BOOST_AUTO_TEST_CASE(a_function_made_again_under_its_name_is_another_one) {
+  create_tagged("old");
+  const json before = run();
+  Gate gate;
+  auto held = hold(gate);
+  gateway.delete_function("hello");
+  create_tagged("new");
+  const json after = run();
+  BOOST_TEST(after["tag"] == "new");
+  BOOST_TEST(after["function_id"] != before["function_id"]);
+  BOOST_TEST(after["environment"] != before["environment"]);
+  gate.open();
+  const json finished = document(result_of(held));
+  BOOST_TEST(finished["tag"] == "old");
+  BOOST_TEST(finished["function_id"] == before["function_id"]);
+  BOOST_TEST(run()["tag"] == "new");
+  BOOST_TEST(gateway.usage("hello").requests == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(calls_that_wait_for_an_environment_run_on_the_version_they_were_admitted_to) {
+  Gate init;
+  CreateFunctionRequest request = function("hello", "init-wait=" + init.name() + ";stamp");
+  request.environment = std::map<std::string, std::string>{{"TAG", "old"}};
+  gateway.create_function(request);
+  auto waiting = start("hello");
+  BOOST_TEST(init.await_waiting(1));
+  tag("new");
+  auto next = start("hello");
+  BOOST_TEST(init.await_waiting(2));
+  init.open();
+  BOOST_TEST(document(result_of(waiting))["tag"] == "old");
+  BOOST_TEST(document(result_of(next))["tag"] == "new");
+}
+
+BOOST_AUTO_TEST_CASE(deleting_a_function_whose_environment_is_opening_answers_its_call) {
+  Gate init;
+  create("hello", "init-wait=" + init.name() + ";text=made it");
+  auto waiting = start("hello");
+  BOOST_TEST(init.await_waiting(1));
+  gateway.delete_function("hello");
+  init.open();
+  BOOST_TEST(result_of(waiting).payload == "\"made it\"");
+  BOOST_TEST(await([&] { return host().environments() == 0; }));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace lambed::testing
