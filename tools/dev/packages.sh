@@ -18,7 +18,6 @@ libboost-dev|headers that other parts of the build use
 python3|runs Python functions
 libpython3-dev|libpython and its headers, for the Python host
 ruby|runs Ruby functions
-ruby-dev|libruby's headers, for the Ruby host
 LIST
 }
 
