@@ -92,6 +92,13 @@ void Environment::write_notice(std::string_view text) {
   sink_->write(record);
 }
 
+void Environment::measure() {
+  lambed_usage usage{};
+  usage.size = sizeof usage;
+  host_.api().usage(handle_, &usage);
+  if (usage.memory_peak > memory_peak) memory_peak = usage.memory_peak;
+}
+
 void Environment::move_to(EnvironmentState next) {
   if (!legal(state_, next)) {
     std::fprintf(stderr, "lambed: an environment of %s cannot go from state %d to %d\n", spec_.function_name.c_str(),

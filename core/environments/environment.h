@@ -5,6 +5,7 @@
 // members say so. The host's `user` pointer is the Environment itself, which keeps itself alive until `closed`.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -73,6 +74,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // Each calls the host; the caller holds a pin.
   lambed_interrupt interrupt(std::uint64_t running) { return host_.api().interrupt(handle_, running); }
   void abandon() { host_.api().abandon(handle_); }
+  // Asks the host for the highest memory use so far and keeps it.
+  void measure();
 
   void write_log(lambed_stream stream, std::string_view bytes, std::int64_t realtime_us);
   void write_notice(std::string_view text);
@@ -80,12 +83,12 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // The only way to change the state; a move that the life above does not know ends the program (a bug of the core).
   void move_to(EnvironmentState next);
   EnvironmentState state() const { return state_; }
+  bool is_ending() const { return state_ == EnvironmentState::kClosing || state_ == EnvironmentState::kAbandoned; }
 
   // ---- Guarded by the owner's mutex, as is state().
   std::uint64_t token = 0;       // of the invocation that runs
   void* invocation = nullptr;    // the owner's record of it
   int pins = 0;                  // calls into the host under way; it must not be closed meanwhile
-  int interrupts = 0;            // how often it was told to stop
   Nanos interrupted_at = 0;
   Nanos opening_since = 0;
   Nanos opened_at = 0;
@@ -93,7 +96,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   Nanos init_duration = 0;
   bool served = false;           // an invocation has run here
   bool handle_ready = false;     // open() has returned: the host may be called about it
-  std::uint64_t memory_peak = 0;
+  std::atomic<std::uint64_t> memory_peak{0};  // bytes; read by whoever reports
 
  private:
   const std::shared_ptr<EnvironmentOwner> owner_;

@@ -1,0 +1,130 @@
+#include "lambed/gateway.h"
+
+#include <utility>
+
+#include "catalog/catalog.h"
+#include "environments/host_registry.h"
+#include "invocation/engine.h"
+
+namespace lambed {
+
+// Wires the rooms: the catalogue answers what there is, the engine runs it.
+class Gateway::Implementation {
+ public:
+  explicit Implementation(const GatewayOptions& options)
+      : clock_(options.clock != nullptr ? options.clock : std::make_shared<SystemClock>()),
+        random_(options.random != nullptr ? options.random : std::make_shared<SystemRandom>()),
+        catalog_({.quotas = options.quotas, .scope = {options.region, options.account}, .settles_at_once = true}, *clock_,
+                 *random_),
+        engine_(invocation::Engine::start(options, catalog_.directory())) {}
+  ~Implementation() { engine_->close(); }
+
+  catalog::Catalog& catalog() { return catalog_; }
+  invocation::Engine& engine() { return *engine_; }
+
+ private:
+  const std::shared_ptr<Clock> clock_;
+  const std::shared_ptr<Random> random_;
+  catalog::Catalog catalog_;
+  const std::shared_ptr<invocation::Engine> engine_;
+};
+
+Gateway::Gateway(GatewayOptions options) : implementation_(std::make_shared<Implementation>(options)) {}
+
+Gateway::~Gateway() { close(); }
+
+FunctionConfiguration Gateway::create_function(CreateFunctionRequest request) {
+  return implementation_->catalog().create_function(request).value();
+}
+
+FunctionConfiguration Gateway::get_function_configuration(const std::string& function, const std::string& qualifier) const {
+  return implementation_->catalog().get_function_configuration(function, qualifier).value();
+}
+
+FunctionConfiguration Gateway::update_function_code(UpdateCodeRequest request) {
+  return implementation_->catalog().update_function_code(request).value();
+}
+
+FunctionConfiguration Gateway::update_function_configuration(UpdateConfigurationRequest request) {
+  return implementation_->catalog().update_function_configuration(request).value();
+}
+
+std::vector<FunctionConfiguration> Gateway::list_functions() const {
+  return implementation_->catalog().list_functions().value();
+}
+
+void Gateway::delete_function(const std::string& function, const std::string& qualifier) {
+  implementation_->catalog().delete_function(function, qualifier).value();
+}
+
+FunctionConfiguration Gateway::publish_version(PublishVersionRequest request) {
+  return implementation_->catalog().publish_version(request).value();
+}
+
+std::vector<FunctionConfiguration> Gateway::list_versions(const std::string& function) const {
+  return implementation_->catalog().list_versions(function).value();
+}
+
+AliasConfiguration Gateway::create_alias(AliasRequest request) {
+  return implementation_->catalog().create_alias(request).value();
+}
+
+AliasConfiguration Gateway::update_alias(AliasRequest request) {
+  return implementation_->catalog().update_alias(request).value();
+}
+
+AliasConfiguration Gateway::get_alias(const std::string& function, const std::string& alias) const {
+  return implementation_->catalog().get_alias(function, alias).value();
+}
+
+std::vector<AliasConfiguration> Gateway::list_aliases(const std::string& function) const {
+  return implementation_->catalog().list_aliases(function).value();
+}
+
+void Gateway::delete_alias(const std::string& function, const std::string& alias) {
+  implementation_->catalog().delete_alias(function, alias).value();
+}
+
+void Gateway::put_function_concurrency(const std::string& function, int reserved) {
+  implementation_->catalog().put_function_concurrency(function, reserved).value();
+}
+
+std::optional<int> Gateway::get_function_concurrency(const std::string& function) const {
+  return implementation_->catalog().get_function_concurrency(function).value();
+}
+
+void Gateway::delete_function_concurrency(const std::string& function) {
+  implementation_->catalog().delete_function_concurrency(function).value();
+}
+
+void Gateway::put_provisioned_concurrency(const std::string& function, const std::string& qualifier, int environments) {
+  implementation_->catalog().put_provisioned_concurrency(function, qualifier, environments).value();
+}
+
+InvokeResult Gateway::invoke(InvokeRequest request) {
+  auto result = implementation_->engine().invoke(std::move(request));
+  if (!result.ok()) throw result.error();
+  return std::move(*result);
+}
+
+void Gateway::invoke(InvokeRequest request, std::function<void(InvokeResult)> done) {
+  implementation_->engine().invoke(std::move(request), std::move(done));
+}
+
+std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
+  return implementation_->engine().invoke_future(std::move(request));
+}
+
+FunctionUsage Gateway::usage(const std::string& function) const {
+  const FunctionConfiguration configuration = get_function_configuration(function);
+  const auto snapshot = implementation_->catalog().directory().find(configuration.function_name);
+  return snapshot == nullptr ? FunctionUsage{} : implementation_->engine().usage(snapshot->id);
+}
+
+GatewayStatus Gateway::status() const { return implementation_->engine().status(); }
+
+std::vector<HostReport> Gateway::hosts(bool probe) { return environments::HostRegistry::instance().report(probe); }
+
+void Gateway::close() { implementation_->engine().close(); }
+
+}  // namespace lambed

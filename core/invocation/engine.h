@@ -1,0 +1,84 @@
+// The engine: takes invocations for the functions of a catalogue and answers each one exactly once.
+//
+// Threads: every method from any thread. close() waits, except on the core loop's thread. An engine that is let go of
+// unclosed closes itself.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "catalog/directory.h"
+#include "invocation/pool.h"
+#include "invocation/services.h"
+#include "lambed/gateway.h"
+
+namespace lambed::invocation {
+
+class Engine : public std::enable_shared_from_this<Engine> {
+ public:
+  // `directory` must outlive the engine's close().
+  static std::shared_ptr<Engine> start(const GatewayOptions& options, catalog::Directory& directory);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  Result<InvokeResult> invoke(InvokeRequest request);
+  void invoke(InvokeRequest request, std::function<void(InvokeResult)> done);
+  std::future<InvokeResult> invoke_future(InvokeRequest request);
+
+  FunctionUsage usage(const std::string& function_id) const;
+  GatewayStatus status() const;
+
+  void close();
+
+ private:
+  using Snapshot = std::shared_ptr<const catalog::FunctionSnapshot>;
+  using Version = std::shared_ptr<const catalog::FunctionVersion>;
+
+  Engine(const GatewayOptions& options, catalog::Directory& directory);
+
+  // Checks and admits; the invocation it returns is admitted and must be dispatched.
+  Result<Invocation*> admit(InvokeRequest request, Delivery delivery);
+  Result<Version> resolve(const InvokeRequest& request, std::string& invoked_arn) const;
+  Result<void> check(const InvokeRequest& request) const;
+  void dispatch(Invocation& invocation);
+  std::optional<InvokeResult> dry_run(const InvokeRequest& request) const;
+
+  std::shared_ptr<EnvironmentPool> pool_for(const Version& version);
+  std::shared_ptr<FunctionState> state_of(const std::string& function_id);
+  std::vector<std::shared_ptr<EnvironmentPool>> pools() const;
+  bool is_current(const catalog::FunctionVersion& version) const;
+  void catalogue_changed(const Snapshot& before, const Snapshot& now);
+  void make_room();
+
+  Nanos scan(Nanos now);  // on the core loop
+  void expire(Invocation& invocation, std::uint64_t token, Nanos now);
+  void begin_close();
+  void finish_close();
+
+  const std::shared_ptr<Services> services_;
+  catalog::Directory& directory_;
+  const unsigned fork_generation_;
+  Nanos next_sweep_ = 0;  // of the core loop
+
+  struct Shard {
+    mutable std::mutex mutex;  // guards pools
+    std::unordered_map<std::uint64_t, std::shared_ptr<EnvironmentPool>> pools;
+  };
+  std::array<Shard, 16> shards_;
+
+  mutable std::mutex states_mutex_;  // guards states_
+  std::unordered_map<std::string, std::shared_ptr<FunctionState>> states_;
+
+  std::mutex close_mutex_;  // one closes, the others wait for it
+  bool closed_ = false;
+  std::uint64_t exit_hook_ = 0;
+};
+
+}  // namespace lambed::invocation

@@ -1,0 +1,463 @@
+// How a pool opens, interrupts, gives up and closes its environments.
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "environments/variables.h"
+#include "invocation/answers.h"
+#include "invocation/pool.h"
+
+namespace lambed::invocation {
+
+using environments::EnvironmentState;
+
+namespace {
+
+// Between two steps of interrupting the same environment: each may use a stronger means.
+constexpr Nanos kEscalationStep = to_nanos(std::chrono::milliseconds(100));
+constexpr Nanos kFirstWarmPause = to_nanos(std::chrono::seconds(1));
+constexpr Nanos kLongestWarmPause = to_nanos(std::chrono::minutes(1));
+
+}  // namespace
+
+// ---- Opening.
+
+void EnvironmentPool::request_open(int count) {
+  for (int i = 0; i < count; ++i) {
+    if (!services_->opener.post([self = shared_from_this()] { self->open_one(); })) {
+      open_failed(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
+    }
+  }
+}
+
+Result<EnvironmentPool::Shared> EnvironmentPool::make_environment() {
+  const GatewayOptions& options = services_->options;
+  if (services_->environments.abandoned_now() >= options.max_abandoned_environments) {
+    return Error(ErrorCode::ServiceException,
+                 "No execution environment can be opened: " + std::to_string(options.max_abandoned_environments) +
+                     " handlers run on that could not be stopped after their timeout (max_abandoned_environments). They end "
+                     "with their process only; run such functions with isolation 'process'.",
+                 "AbandonedEnvironmentLimitExceeded");
+  }
+  const std::string language(environments::language_of_runtime(version_->configuration.runtime));
+  const auto wanted = options.host_options.find(language);
+  auto host = environments::HostRegistry::instance().host_for(
+      language, wanted == options.host_options.end() ? environments::HostOptions{} : wanted->second);
+  if (!host.ok()) return host.error();
+  auto spec = environments::describe_environment(*version_, options, *services_->random, services_->clock->wall());
+  if (!spec.ok()) return spec.error();
+  auto environment = std::make_shared<Environment>(shared_from_this(), **host, std::move(*spec), services_->sink);
+  for (const std::string& notice : (*host)->take_notices()) environment->write_notice(notice);
+  return environment;
+}
+
+void EnvironmentPool::open_one() {
+  if (services_->closing.load(std::memory_order_relaxed)) {
+    open_failed(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
+    return;
+  }
+  auto made = make_environment();
+  if (!made.ok()) {
+    open_failed(made.error());
+    return;
+  }
+  const Shared environment = *made;
+  const Nanos now = services_->clock->now();
+  const Nanos deadline = now + to_nanos(services_->options.quotas.init_timeout);
+  {
+    std::lock_guard lock(mutex_);
+    environment->opening_since = now;
+    environments_.push_back(environment);
+  }
+  services_->environments.opened();
+  const auto begun = environment->open(deadline);
+  if (!begun.ok()) {
+    {
+      std::lock_guard lock(mutex_);
+      std::erase(environments_, environment);
+      if (environment->state() != EnvironmentState::kOpening) ++opening_;  // given up meanwhile, and counted then
+    }
+    services_->environments.closed();
+    open_failed(begun.error());
+    return;
+  }
+  bool stop = false;
+  {
+    std::lock_guard lock(mutex_);
+    environment->handle_ready = true;
+    stop = environment->state() == EnvironmentState::kInterrupting;
+    if (stop) ++environment->pins;
+  }
+  if (stop) {
+    press(environment, 0);
+  } else {
+    watch_init(environment, deadline);
+  }
+}
+
+// One environment less than was asked for. Invocations for which nothing is left get the reason.
+void EnvironmentPool::open_failed(const Error& error) {
+  std::vector<Invocation*> stranded;
+  {
+    std::lock_guard lock(mutex_);
+    --opening_;
+    warm_pause_ = std::clamp(warm_pause_ * 2, kFirstWarmPause, kLongestWarmPause);
+    warm_again_ = services_->clock->now() + warm_pause_;
+    while (pending_ > available()) {
+      stranded.push_back(first_pending_);
+      remove_pending(*first_pending_);
+    }
+  }
+  for (Invocation* invocation : stranded) {
+    if (invocation->claim(invocation->token())) answer_error(*services_, *invocation, error);
+    invocation->let_go();
+  }
+}
+
+void EnvironmentPool::opened(Environment& environment, const lambed_outcome& outcome) {
+  const Nanos now = services_->clock->now();
+  Invocation* victim = nullptr;
+  bool came_back = false;
+  const bool usable = outcome.kind == LAMBED_OUTCOME_SUCCESS && (outcome.flags & LAMBED_OUTCOME_DISCARD) == 0;
+  {
+    std::lock_guard lock(mutex_);
+    environment.opened_at = now;
+    environment.idle_since = now;
+    environment.init_duration = now - environment.opening_since;
+    environment.memory_peak = outcome.memory_peak;
+    if (environment.state() != EnvironmentState::kOpening) {
+      came_back = environment.state() == EnvironmentState::kAbandoned;
+      environment.move_to(EnvironmentState::kClosing);
+    } else if (usable) {
+      --opening_;
+      ++finishing_;
+      warm_pause_ = 0;
+      environment.move_to(EnvironmentState::kFinishing);
+    } else {
+      --opening_;
+      environment.move_to(EnvironmentState::kClosing);
+      warm_pause_ = std::clamp(warm_pause_ * 2, kFirstWarmPause, kLongestWarmPause);
+      warm_again_ = now + warm_pause_;
+      // A failed init answers the call that it was opened for.
+      if (pending_ > available()) {
+        victim = first_pending_;
+        remove_pending(*victim);
+      }
+    }
+  }
+  if (came_back) services_->environments.came_back();
+  if (victim != nullptr) {
+    if (victim->claim(victim->token())) {
+      environment.log().begin(victim->request.request_id, victim->request.log_tail);
+      Answer answer = answer_of(outcome, victim->request.request_id, services_->options.quotas);
+      victim->started = now;  // the handler itself has not run at all
+      answer_with(*services_, *victim, environment, std::move(answer), now, now - environment.opening_since);
+    }
+    victim->let_go();
+  }
+  if (!usable) {
+    // The host frees it as soon as this returns: nobody may be about to interrupt it. That call never blocks.
+    for (;;) {
+      {
+        std::lock_guard lock(mutex_);
+        if (environment.pins == 0) return;
+      }
+      std::this_thread::yield();
+    }
+  }
+}
+
+void EnvironmentPool::watch_init(const Shared& environment, Nanos deadline) {
+  services_->loop->post([self = shared_from_this(), weak = std::weak_ptr(environment), deadline] {
+    self->services_->loop->schedule(deadline, [self, weak] {
+      if (const Shared still = weak.lock()) self->init_timed_out(still);
+    });
+  });
+}
+
+void EnvironmentPool::init_timed_out(const Shared& environment) {
+  const Nanos now = services_->clock->now();
+  Invocation* victim = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (environment->state() != EnvironmentState::kOpening) return;
+    --opening_;
+    start_interrupting(*environment, now);
+    if (pending_ > available()) {
+      victim = first_pending_;
+      remove_pending(*victim);
+    }
+  }
+  if (victim != nullptr) {
+    if (victim->claim(victim->token())) answer_timeout(*services_, *victim, nullptr, now);
+    victim->let_go();
+  }
+  interrupt_pinned(environment, 0);
+}
+
+bool EnvironmentPool::want_replacement() {
+  if (retired_ || services_->closing.load(std::memory_order_relaxed) || available() > 0) return false;
+  ++opening_;
+  return true;
+}
+
+void EnvironmentPool::keep_warm(int environments) {
+  int missing = 0;
+  {
+    std::lock_guard lock(mutex_);
+    keep_warm_ = environments;
+    if (retired_ || services_->closing.load(std::memory_order_relaxed)) return;
+    missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
+    opening_ += missing;
+  }
+  request_open(missing);
+}
+
+// ---- Interrupting.
+
+void EnvironmentPool::start_interrupting(Environment& environment, Nanos now) {
+  environment.move_to(EnvironmentState::kInterrupting);
+  environment.interrupted_at = now;
+  ++environment.pins;
+}
+
+void EnvironmentPool::interrupt_pinned(const Shared& environment, std::uint64_t token) {
+  bool replace = false;
+  if (token != 0) {  // an init that hung once would hang again, without anyone asking for it
+    std::lock_guard lock(mutex_);
+    replace = want_replacement();
+  }
+  press(environment, token);
+  escalate_later(environment, token);
+  if (replace) request_open(1);
+}
+
+// One call of the host's interrupt; the caller's pin ends here.
+void EnvironmentPool::press(const Shared& environment, std::uint64_t token) {
+  bool ready = false;
+  {
+    std::lock_guard lock(mutex_);
+    ready = environment->handle_ready;
+  }
+  const bool hopeless = ready && environment->interrupt(token) == LAMBED_INTERRUPT_UNSUPPORTED;
+  unpin(environment);
+  if (hopeless) abandon(environment);
+}
+
+void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t token) {
+  const auto step = [self = shared_from_this(), weak = std::weak_ptr(environment), token] {
+    const Shared still = weak.lock();
+    if (!still) return;
+    bool give_up = false;
+    {
+      std::lock_guard lock(self->mutex_);
+      if (still->state() != EnvironmentState::kInterrupting) return;
+      give_up = self->services_->clock->now() - still->interrupted_at >= to_nanos(self->services_->options.interrupt_grace);
+      if (!give_up) ++still->pins;
+    }
+    if (give_up) {
+      self->abandon(still);
+    } else {
+      self->press(still, token);
+      self->escalate_later(still, token);
+    }
+  };
+  const Nanos at = services_->clock->now() + std::min(kEscalationStep, to_nanos(services_->options.interrupt_grace));
+  if (services_->loop->on_loop_thread()) {
+    services_->loop->schedule(at, step);
+  } else {
+    services_->loop->post([services = services_, at, step] { services->loop->schedule(at, step); });
+  }
+}
+
+void EnvironmentPool::unpin(const Shared& environment) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    wake = --environment->pins == 0 && environment->is_ending();
+  }
+  if (wake) environment->parker().unpark();
+}
+
+// Gives up an environment that does not stop, or does not finish freeing itself.
+void EnvironmentPool::abandon(const Shared& environment) {
+  bool tell_host = false;
+  {
+    std::lock_guard lock(mutex_);
+    const EnvironmentState state = environment->state();
+    if (state != EnvironmentState::kInterrupting && state != EnvironmentState::kClosing) return;
+    // One that closes may have freed the host's side already.
+    tell_host = state == EnvironmentState::kInterrupting && environment->handle_ready;
+    environment->move_to(EnvironmentState::kAbandoned);
+    ++environment->pins;
+  }
+  services_->environments.abandoned();
+  if (tell_host) environment->abandon();
+  unpin(environment);
+}
+
+// ---- Closing.
+
+void EnvironmentPool::leave_idle(Environment& environment) {
+  idle_.erase(std::find(idle_.begin(), idle_.end(), &environment));
+}
+
+void EnvironmentPool::closed(Environment& environment) {
+  const auto self = shared_from_this();
+  Shared last;
+  bool was_abandoned = false;
+  int missing = 0;
+  {
+    std::lock_guard lock(mutex_);
+    const auto it = std::find_if(environments_.begin(), environments_.end(),
+                                 [&environment](const Shared& e) { return e.get() == &environment; });
+    last = std::move(*it);
+    environments_.erase(it);
+    was_abandoned = environment.state() == EnvironmentState::kAbandoned;
+    if (environment.state() != EnvironmentState::kClosing) environment.move_to(EnvironmentState::kClosing);
+    environment.move_to(EnvironmentState::kClosed);
+    if (!retired_ && !services_->closing.load(std::memory_order_relaxed) && services_->clock->now() >= warm_again_) {
+      missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
+      opening_ += missing;
+    }
+  }
+  if (was_abandoned) services_->environments.came_back();
+  services_->environments.closed();
+  request_open(missing);
+}
+
+void EnvironmentPool::retire() {
+  std::vector<Shared> idle;
+  {
+    std::lock_guard lock(mutex_);
+    retired_ = true;
+    for (Environment* environment : std::exchange(idle_, {})) {
+      environment->move_to(EnvironmentState::kClosing);
+      idle.push_back(shared(*environment));
+    }
+  }
+  for (const Shared& environment : idle) environment->parker().unpark();
+}
+
+Nanos EnvironmentPool::sweep(Nanos now) {
+  const Nanos expiry = to_nanos(services_->options.idle_expiry);
+  std::vector<Shared> expired;
+  int missing = 0;
+  Nanos next = kNever;
+  {
+    std::lock_guard lock(mutex_);
+    while (!idle_.empty() && usable() > static_cast<std::size_t>(keep_warm_)) {
+      const auto oldest =
+          std::min_element(idle_.begin(), idle_.end(), [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+      if ((*oldest)->idle_since + expiry > now) {
+        next = (*oldest)->idle_since + expiry;
+        break;
+      }
+      (*oldest)->move_to(EnvironmentState::kClosing);
+      expired.push_back(shared(**oldest));
+      idle_.erase(oldest);
+    }
+    if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) next = now + expiry;
+    if (!retired_ && !services_->closing.load(std::memory_order_relaxed)) {
+      missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
+      if (missing > 0 && now < warm_again_) {
+        next = std::min(next, warm_again_);
+        missing = 0;
+      }
+      opening_ += missing;
+    }
+  }
+  for (const Shared& environment : expired) environment->parker().unpark();
+  request_open(missing);
+  return next;
+}
+
+Nanos EnvironmentPool::longest_idle() const {
+  std::lock_guard lock(mutex_);
+  Nanos longest = kNever;
+  if (usable() <= static_cast<std::size_t>(keep_warm_)) return longest;
+  for (const Environment* environment : idle_) longest = std::min(longest, environment->idle_since);
+  return longest;
+}
+
+void EnvironmentPool::close_longest_idle() {
+  Shared victim;
+  {
+    std::lock_guard lock(mutex_);
+    if (idle_.empty()) return;
+    const auto oldest =
+        std::min_element(idle_.begin(), idle_.end(), [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+    (*oldest)->move_to(EnvironmentState::kClosing);
+    victim = shared(**oldest);
+    idle_.erase(oldest);
+  }
+  victim->parker().unpark();
+}
+
+void EnvironmentPool::shut_down(Nanos now) {
+  std::vector<std::pair<Invocation*, std::uint64_t>> in_flight;
+  std::vector<Shared> opening;
+  {
+    std::lock_guard lock(mutex_);
+    keep_warm_ = 0;
+    for (Invocation* i = first_pending_; i != nullptr; i = i->next_pending) in_flight.emplace_back(i, i->token());
+    for (const Shared& environment : environments_) {
+      if (environment->state() == EnvironmentState::kBusy) {
+        in_flight.emplace_back(static_cast<Invocation*>(environment->invocation), environment->token);
+      } else if (environment->state() == EnvironmentState::kOpening) {
+        --opening_;
+        start_interrupting(*environment, now);
+        opening.push_back(environment);
+      }
+    }
+  }
+  for (const auto& [invocation, token] : in_flight) {
+    if (!invocation->claim(token)) continue;  // answered in this moment
+    const Shared running = withdraw(*invocation, token, now);
+    if (running) running->log().end({});
+    answer_error(*services_, *invocation, Error(ErrorCode::GatewayClosed, "The gateway was closed before the function had answered."));
+    if (running) press(running, token);
+  }
+  for (const Shared& environment : opening) press(environment, 0);
+  retire();
+}
+
+void EnvironmentPool::press_on(bool give_up) {
+  std::vector<std::pair<Shared, std::uint64_t>> running;
+  {
+    std::lock_guard lock(mutex_);
+    for (const Shared& environment : environments_) {
+      const EnvironmentState state = environment->state();
+      if (state != EnvironmentState::kInterrupting && !(give_up && state == EnvironmentState::kClosing)) continue;
+      if (!give_up) ++environment->pins;
+      running.emplace_back(environment, environment->token);
+    }
+  }
+  for (const auto& [environment, token] : running) give_up ? abandon(environment) : press(environment, token);
+}
+
+bool EnvironmentPool::is_empty() const {
+  std::lock_guard lock(mutex_);
+  return environments_.empty() && pending_ == 0 && opening_ == 0;
+}
+
+PoolStatus EnvironmentPool::status() const {
+  std::lock_guard lock(mutex_);
+  PoolStatus s;
+  s.pending = static_cast<int>(pending_);
+  s.opening = opening_;
+  for (const Shared& environment : environments_) {
+    switch (environment->state()) {
+      case EnvironmentState::kIdle:
+      case EnvironmentState::kFinishing:
+      case EnvironmentState::kWoken: ++s.idle; break;
+      case EnvironmentState::kBusy: ++s.busy; break;
+      case EnvironmentState::kInterrupting: ++s.interrupting; break;
+      case EnvironmentState::kAbandoned: ++s.abandoned; break;
+      default: break;
+    }
+  }
+  return s;
+}
+
+}  // namespace lambed::invocation
