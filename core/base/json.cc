@@ -54,4 +54,6 @@ std::optional<std::string> json_fault(std::string_view text, std::size_t readabl
   return diagnose_json(text);
 }
 
+bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
+
 }  // namespace lambed

@@ -28,6 +28,9 @@ inline std::optional<std::string> json_fault(const std::string& text) {
 }
 inline std::optional<std::string> json_fault(const char* text) { return json_fault(std::string_view(text)); }
 
+// Valid UTF-8, no overlong forms, no surrogates.
+bool is_utf8(std::string_view text);
+
 // The slow, exact reading behind json_fault: the same answer, found byte by byte and without a copy. Exposed
 // for its tests.
 std::optional<std::string> diagnose_json(std::string_view text);

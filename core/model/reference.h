@@ -28,14 +28,16 @@ struct FunctionReference {
 // The same without a reference at hand.
 std::string function_arn(const Scope& scope, std::string_view name, std::string_view qualifier = {});
 
-// AWS checks the same parameter differently by operation: creating and deleting take 140 characters and no
-// dots, reading and invoking take 170.
-enum class NameUse { kRead, kWrite };
+// AWS checks the same parameter differently by operation: reading and invoking take 170 characters, deleting
+// takes 140 and no dots, creating takes 140 for an ARN and 64 for a bare name.
+enum class NameUse { kRead, kDelete, kCreate };
 
 // Reads `text` (every form of a name) together with the separate Qualifier parameter ("" = not given).
 // Errors, in AWS's wording:
 //   ValidationException             malformed name or qualifier, or too long (all violations in one message)
-//   InvalidParameterValueException  the qualifier inside the name and the separate one differ
+//   InvalidParameterValueException  the qualifier inside the name and the separate one differ; a name to
+//   create is longer
+//                                   than 64
 //   ResourceNotFoundException       an ARN of another region
 //   AccessDeniedException           an ARN of another account
 Result<FunctionReference> parse_function_reference(std::string_view text, std::string_view qualifier,
