@@ -1,0 +1,12 @@
+# -DOUTPUT=file -DSCRIPTS="a.js;b.js" -P: one string literal for each script, found by its name.
+set(text "#include \"scripts.h\"\n\nnamespace lambed::node_host {\nnamespace {\n")
+set(table "")
+foreach(script IN LISTS SCRIPTS)
+  cmake_path(GET script STEM name)
+  file(READ "${script}" content)
+  string(APPEND text "constexpr char k_${name}[] = R\"lambedjs(${content})lambedjs\";\n")
+  string(APPEND table "    {\"${name}\", {k_${name}, sizeof k_${name} - 1}},\n")
+endforeach()
+string(APPEND text "constexpr Script kScripts[] = {\n${table}};\n}  // namespace\n\n")
+string(APPEND text "std::span<const Script> scripts() { return kScripts; }\n}  // namespace lambed::node_host\n")
+file(WRITE "${OUTPUT}" "${text}")

@@ -1,0 +1,113 @@
+#include "memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace lambed::node_host {
+namespace {
+
+// Below this V8 cannot even load node's own JavaScript.
+constexpr uint64_t kLeastHeap = uint64_t{32} << 20;
+
+}  // namespace
+
+void MemoryLimit::constrain(v8::ResourceConstraints& constraints) const {
+  if (limit_ == 0) return;
+  constraints.set_max_old_generation_size_in_bytes(std::max(limit_, kLeastHeap));
+}
+
+void MemoryLimit::watch(v8::Isolate* isolate) {
+  if (limit_ != 0) isolate->AddNearHeapLimitCallback(near_heap_limit, this);
+  isolate->AddGCPrologueCallback(before_collection, this);
+  isolate->AddGCEpilogueCallback(after_collection, this);
+}
+
+void MemoryLimit::unwatch(v8::Isolate* isolate) {
+  if (limit_ != 0) isolate->RemoveNearHeapLimitCallback(near_heap_limit, 0);
+  isolate->RemoveGCPrologueCallback(before_collection, this);
+  isolate->RemoveGCEpilogueCallback(after_collection, this);
+}
+
+size_t MemoryLimit::near_heap_limit(void* self, size_t current, size_t initial) {
+  auto& limit = *static_cast<MemoryLimit*>(self);
+  limit.exceed();
+  // Called again when even that is used up before the handler has stopped: one builtin that makes many
+  // objects, such as JSON.parse. Going on costs the machine's memory, giving up costs the process.
+  return std::max(current, initial) + kHeapAllowance;
+}
+
+void MemoryLimit::sample(v8::Isolate* isolate) {
+  v8::HeapStatistics statistics;
+  isolate->GetHeapStatistics(&statistics);
+  heap_.store(statistics.used_heap_size() + statistics.malloced_memory(), std::memory_order_relaxed);
+  raise_peak(used());
+}
+
+void MemoryLimit::before_collection(v8::Isolate* isolate, v8::GCType, v8::GCCallbackFlags, void* self) {
+  static_cast<MemoryLimit*>(self)->sample(isolate);
+}
+
+void MemoryLimit::after_collection(v8::Isolate* isolate, v8::GCType type, v8::GCCallbackFlags, void* self) {
+  auto& limit = *static_cast<MemoryLimit*>(self);
+  if (type == v8::kGCTypeScavenge)
+    return;  // leaves garbage of the old generation: says nothing about the limit
+  v8::HeapStatistics statistics;
+  isolate->GetHeapStatistics(&statistics);
+  limit.heap_.store(statistics.used_heap_size() + statistics.malloced_memory(), std::memory_order_relaxed);
+  // external_memory holds ArrayBuffers of ours and those that are not: WebAssembly memories, memory wrapped
+  // by addons.
+  const uint64_t beside =
+      std::max<uint64_t>(statistics.external_memory(), limit.buffers_.load(std::memory_order_relaxed));
+  limit.raise_peak(statistics.used_heap_size() + beside);
+  if (limit.limit_ != 0 && statistics.used_heap_size() + beside > std::max(limit.limit_, kLeastHeap))
+    limit.exceed();
+}
+
+void MemoryLimit::exceed() {
+  was_exceeded_.store(true, std::memory_order_relaxed);
+  if (!is_silent_) stop_();
+}
+
+void MemoryLimit::raise_peak(uint64_t bytes) {
+  uint64_t known = peak_.load(std::memory_order_relaxed);
+  while (known < bytes && !peak_.compare_exchange_weak(known, bytes, std::memory_order_relaxed)) {
+  }
+}
+
+bool MemoryLimit::reserve(uint64_t bytes) {
+  const uint64_t buffers = buffers_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  const uint64_t total = buffers + heap_.load(std::memory_order_relaxed);
+  if (limit_ != 0 && total > std::max(limit_, kLeastHeap)) {
+    if (bytes >= kAlwaysGranted) {
+      release(bytes);
+      has_refused_.store(true, std::memory_order_relaxed);
+      return false;
+    }
+    // V8 retries a refused allocation after a collection; what is granted here has not had that chance, so a
+    // limit crossed by small buffers is judged after the next collection, or at once when it is far behind.
+    if (total > limit_ + limit_ / 4 + (uint64_t{16} << 20)) exceed();
+  }
+  raise_peak(total);
+  return true;
+}
+
+void* CountingAllocator::Allocate(size_t length) {
+  if (!limit_->reserve(length)) return nullptr;
+  void* data = std::calloc(std::max<size_t>(length, 1), 1);
+  if (data == nullptr) limit_->release(length);
+  return data;
+}
+
+void* CountingAllocator::AllocateUninitialized(size_t length) {
+  if (!limit_->reserve(length)) return nullptr;
+  void* data = std::malloc(std::max<size_t>(length, 1));
+  if (data == nullptr) limit_->release(length);
+  return data;
+}
+
+void CountingAllocator::Free(void* data, size_t length) {
+  std::free(data);
+  limit_->release(length);
+}
+
+}  // namespace lambed::node_host

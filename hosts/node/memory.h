@@ -1,0 +1,84 @@
+// The memory of one environment: V8's heap and the ArrayBuffers beside it, held to MemorySize.
+//
+// The heap: V8 calls back shortly before its limit. Stopping the handler takes a moment, in which the heap
+// may grow by kHeapAllowance; a single allocation beyond even that is V8's fatal error, see
+// Environment::end_by_fatal_error. ArrayBuffers: a large one that does not fit is refused, which the handler
+// sees as RangeError. A small one never is: node allocates those itself, in C++, and a refusal there is a
+// fatal error; the environment is stopped instead.
+#ifndef LAMBED_HOSTS_NODE_MEMORY_H
+#define LAMBED_HOSTS_NODE_MEMORY_H
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "node_headers.h"
+
+namespace lambed::node_host {
+
+// How far the heap may go past its limit while a handler is being stopped. More than the largest single
+// object of V8 (a string of 1 GiB, an array of 1 GiB).
+constexpr uint64_t kHeapAllowance = uint64_t{3} << 30;
+// Buffers below this are granted even when they do not fit.
+constexpr uint64_t kAlwaysGranted = uint64_t{1} << 20;
+
+// Thread contract: reserve, release and the readers from any thread; the rest on the environment's thread.
+class MemoryLimit {
+ public:
+  // `stop` ends what the environment runs; called from any thread, more than once.
+  MemoryLimit(uint64_t limit, std::function<void()> stop) : limit_(limit), stop_(std::move(stop)) {}
+
+  void constrain(v8::ResourceConstraints& constraints) const;
+  void watch(v8::Isolate* isolate);
+  void unwatch(v8::Isolate* isolate);
+  // Nothing is stopped after this: the environment is being freed.
+  void silence() { is_silent_ = true; }
+
+  [[nodiscard]] bool reserve(uint64_t bytes);
+  void release(uint64_t bytes) { buffers_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void sample(v8::Isolate* isolate);
+
+  [[nodiscard]] bool was_exceeded() const { return was_exceeded_.load(std::memory_order_relaxed); }
+  // Whether a buffer was refused since the last call of forget_refusals.
+  [[nodiscard]] bool has_refused() const { return has_refused_.load(std::memory_order_relaxed); }
+  void forget_refusals() {
+    if (has_refused()) has_refused_.store(false, std::memory_order_relaxed);
+  }
+  void mark_exceeded() { was_exceeded_ = true; }
+  [[nodiscard]] uint64_t used() const {
+    return heap_.load(std::memory_order_relaxed) + buffers_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] uint64_t peak() const { return peak_.load(std::memory_order_relaxed); }
+
+ private:
+  static size_t near_heap_limit(void* self, size_t current, size_t initial);
+  static void before_collection(v8::Isolate* isolate, v8::GCType type, v8::GCCallbackFlags flags, void* self);
+  static void after_collection(v8::Isolate* isolate, v8::GCType type, v8::GCCallbackFlags flags, void* self);
+  void exceed();
+  void raise_peak(uint64_t bytes);
+
+  const uint64_t limit_;
+  const std::function<void()> stop_;
+  std::atomic<uint64_t> buffers_{0};
+  std::atomic<uint64_t> heap_{0};  // as last seen
+  std::atomic<uint64_t> peak_{0};
+  std::atomic<bool> was_exceeded_{false};
+  std::atomic<bool> has_refused_{false};
+  std::atomic<bool> is_silent_{false};
+};
+
+// Backing stores may outlive the environment, so they share the limit.
+class CountingAllocator final : public v8::ArrayBuffer::Allocator {
+ public:
+  explicit CountingAllocator(std::shared_ptr<MemoryLimit> limit) : limit_(std::move(limit)) {}
+  void* Allocate(size_t length) override;
+  void* AllocateUninitialized(size_t length) override;
+  void Free(void* data, size_t length) override;
+
+ private:
+  std::shared_ptr<MemoryLimit> limit_;
+};
+
+}  // namespace lambed::node_host
+#endif
