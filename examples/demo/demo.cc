@@ -48,6 +48,7 @@ std::string read_file(const fs::path& path) {
 std::string runtime_of(const std::string& language, const std::string& version) {
   const std::size_t major_end = version.find('.');
   if (language == "nodejs") return language + version.substr(0, major_end) + ".x";
+  if (language == "ruby" && version < "3.2") return "ruby3.2";  // the oldest that Lambda still has
   return language + version.substr(0, version.find('.', major_end + 1));
 }
 
