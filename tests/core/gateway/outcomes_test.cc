@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_handler_that_ends_its_process_gets_the_document_of_its_en
 
 BOOST_AUTO_TEST_CASE(running_out_of_memory_is_answered_as_lambda_does) {
   const InvokeResult result = run("oom");
-  check_document(result, "Runtime.OutOfMemory",
+  check_document(result, "Runtime.ExitError",
                  "RequestId: " + result.request_id + " Error: Runtime exited with error: signal: killed");
 }
 
