@@ -49,6 +49,7 @@ class Bridge {
   static void fatal(const Arguments& arguments);
   static void refuse(const Arguments& arguments);
   static void killed(const Arguments& arguments);
+  static void memory_refused(const Arguments& arguments);
   static void wake_up(const Arguments& arguments);
   static void cwd(const Arguments& arguments);
   static void chdir(const Arguments& arguments);

@@ -34,12 +34,17 @@ Local<v8::Object> Bridge::native_functions(Local<v8::Context> context) {
   Isolate* isolate = context->GetIsolate();
   const Local<v8::Object> result = v8::Object::New(isolate);
   const Local<v8::External> self = v8::External::New(isolate, this);
-  const std::pair<const char*, v8::FunctionCallback> functions[] = {
-      {"log", log},          {"succeed", succeed},
-      {"fail", native_fail}, {"fatal", fatal},
-      {"refuse", refuse},    {"killed", killed},
-      {"cwd", cwd},          {"chdir", chdir},
-      {"umask", umask},      {"processGroup", process_group}};
+  const std::pair<const char*, v8::FunctionCallback> functions[] = {{"log", log},
+                                                                    {"succeed", succeed},
+                                                                    {"fail", native_fail},
+                                                                    {"fatal", fatal},
+                                                                    {"refuse", refuse},
+                                                                    {"killed", killed},
+                                                                    {"cwd", cwd},
+                                                                    {"chdir", chdir},
+                                                                    {"umask", umask},
+                                                                    {"processGroup", process_group},
+                                                                    {"memoryRefused", memory_refused}};
   for (const auto& [name, callback] : functions) {
     const Local<v8::Function> function = v8::Function::New(context, callback, self).ToLocalChecked();
     result->Set(context, to_js_short(isolate, name), function).Check();
@@ -101,6 +106,8 @@ void Bridge::killed(const Arguments& arguments) {
   bridge.answer.set_exited(0, integer(arguments, 0));
   bridge.stop_.stop();
 }
+
+void Bridge::memory_refused(const Arguments& arguments) { of(arguments).instance_.memory().note_refusal(); }
 
 void Bridge::wake_up(const Arguments& arguments) { of(arguments).stop_loop(); }
 

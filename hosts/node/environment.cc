@@ -205,7 +205,8 @@ lambed_outcome Environment::outcome(bool was_interrupted) {
   // A refused buffer that the handler did not cope with: Lambda would have ended the process.
   const bool lacks_buffer = answer.kind == AnswerKind::kFailed && memory_->has_refused() &&
                             answer.error_type == "RangeError" &&
-                            answer.payload.find("Array buffer allocation failed") != std::string::npos;
+                            (answer.payload.find("Array buffer allocation failed") != std::string::npos ||
+                             answer.payload.find("WebAssembly.Memory") != std::string::npos);
   if (memory_->was_exceeded() || lacks_buffer) {
     result.kind = LAMBED_OUTCOME_OUT_OF_MEMORY;
     result.flags = LAMBED_OUTCOME_DISCARD;

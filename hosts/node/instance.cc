@@ -1,5 +1,7 @@
 #include "instance.h"
 
+#include <dlfcn.h>
+
 #include <type_traits>
 #include <utility>
 
@@ -24,7 +26,24 @@ constexpr auto out_of_memory_callback(void (*)(const char*, Parameters...)) {
       [](const char* location, Parameters...) { handle_fatal(location, "out of memory"); });
 }
 
+v8::Platform::StackTracePrinter print_stack = nullptr;
+
+// V8's failed checks ("Fatal JavaScript invalid size error") know no callback; but V8 prints a stack before it aborts.
+void on_failed_check() {
+  if (fatal_handler != nullptr && *fatal_handler) handle_fatal("a check of V8 failed", nullptr);
+  if (print_stack != nullptr) print_stack();
+}
+
 }  // namespace
+
+void catch_failed_checks(v8::Platform* platform) {
+  // v8::base::SetPrintStackTrace is exported but in no public header; without it the process ends as V8 means it to.
+  using Setter = void (*)(v8::Platform::StackTracePrinter);
+  const auto set = reinterpret_cast<Setter>(dlsym(RTLD_DEFAULT, "_ZN2v84base18SetPrintStackTraceEPFvvE"));
+  if (set == nullptr) return;
+  print_stack = platform->GetStackTracePrinter();
+  set(on_failed_check);
+}
 
 void set_fatal_handler_of_this_thread(std::function<void(const char*)> handler) {
   // Leaked with a thread that met a fatal error; freed otherwise.

@@ -19,9 +19,6 @@ class IsolateScope;
 
 class NodeInstance {
  public:
-  // Called when V8 cannot go on in this isolate; must not return.
-  using FatalHandler = void (*)(const char* location, const char* message);
-
   // `problem` says what went wrong when the result is empty.
   static std::unique_ptr<NodeInstance> make(NodeProcess& process, std::shared_ptr<MemoryLimit> limit,
                                             std::string& problem);
@@ -31,6 +28,7 @@ class NodeInstance {
 
   [[nodiscard]] v8::Isolate* isolate() const { return isolate_; }
   [[nodiscard]] uv_loop_t* loop() { return &loop_; }
+  [[nodiscard]] MemoryLimit& memory() const { return *limit_; }
   [[nodiscard]] node::Environment* environment() const { return environment_; }
   [[nodiscard]] v8::Local<v8::Context> context() const { return context_.Get(isolate_); }
 
@@ -80,8 +78,11 @@ class IsolateScope {
   v8::Isolate* isolate_;
 };
 
-// What to do on this thread when V8 meets a fatal error in an isolate that runs on it; see Environment.
+// What to do on this thread when V8 cannot go on in the isolate that runs on it. Must not return: V8 would end the process.
 void set_fatal_handler_of_this_thread(std::function<void(const char* what)> handler);
+
+// Extends that to V8's own failed checks; once per process.
+void catch_failed_checks(v8::Platform* platform);
 
 }  // namespace lambed::node_host
 #endif

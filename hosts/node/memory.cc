@@ -30,10 +30,9 @@ void MemoryLimit::unwatch(v8::Isolate* isolate) {
 
 size_t MemoryLimit::near_heap_limit(void* self, size_t current, size_t initial) {
   auto& limit = *static_cast<MemoryLimit*>(self);
+  const bool is_first = !limit.was_exceeded();
   limit.exceed();
-  // Called again when even that is used up before the handler has stopped: one builtin that makes many
-  // objects, such as JSON.parse. Going on costs the machine's memory, giving up costs the process.
-  return std::max(current, initial) + kHeapAllowance;
+  return is_first ? std::max(current, initial) + kHeapAllowance : current;
 }
 
 void MemoryLimit::sample(v8::Isolate* isolate) {

@@ -17,9 +17,9 @@
 
 namespace lambed::node_host {
 
-// How far the heap may go past its limit while a handler is being stopped. More than the largest single
-// object of V8 (a string of 1 GiB, an array of 1 GiB).
-constexpr uint64_t kHeapAllowance = uint64_t{3} << 30;
+// How far the heap may go past its limit while a handler is being stopped: more than V8's largest single object (a string
+// or an array of 1 GiB).
+constexpr uint64_t kHeapAllowance = uint64_t{1536} << 20;
 // Buffers below this are granted even when they do not fit.
 constexpr uint64_t kAlwaysGranted = uint64_t{1} << 20;
 
@@ -45,7 +45,8 @@ class MemoryLimit {
   void forget_refusals() {
     if (has_refused()) has_refused_.store(false, std::memory_order_relaxed);
   }
-  void mark_exceeded() { was_exceeded_ = true; }
+  // WebAssembly memory is refused by the bootstrap's JavaScript.
+  void note_refusal() { has_refused_.store(true, std::memory_order_relaxed); }
   [[nodiscard]] uint64_t used() const {
     return heap_.load(std::memory_order_relaxed) + buffers_.load(std::memory_order_relaxed);
   }

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "instance.h"
+
 namespace lambed::node_host {
 namespace {
 
@@ -84,6 +86,7 @@ std::string NodeProcess::start(lambed_context context, const lambed_core* core) 
   context_ = context;
   const SavedSignals signals;
   std::string problem = context == LAMBED_CONTEXT_NODE ? attach_to_running() : start_own();
+  if (problem.empty()) catch_failed_checks(platform_);
   signals.restore();
   is_started_ = problem.empty();
   return problem;

@@ -11,7 +11,7 @@
   const logging = parts.logging(builtin, process, native, settings, errors);
   parts.containment(builtin, process, native, settings);
   const containAll = parts.children(builtin, process, native, settings);
-  parts.webassembly(settings);
+  parts.webassembly(native, settings);
   const modules = parts.modules(builtin, settings, errors);
   if (/--enable-source-maps\b/.test(settings.variables.NODE_OPTIONS ?? '')) process.setSourceMapsEnabled(true);
 

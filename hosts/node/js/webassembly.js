@@ -1,13 +1,16 @@
 // WebAssembly memories escape V8's heap limit. Every one gets a maximum: those made by JavaScript in the constructor, those that a
-// module declares by rewriting its memory section. Evaluates to (settings) => undefined.
-(function limitWebAssembly(settings) {
+// module declares by rewriting its memory section. Evaluates to (native, settings) => undefined.
+(function limitWebAssembly(native, settings) {
   'use strict';
   const { Module, Memory, compile } = WebAssembly;
   const kPage = 65536;
   const kMemorySection = 5;
   const limit = Math.floor(settings.memoryLimit / kPage);
 
-  const refusal = () => new RangeError('WebAssembly.Memory(): could not allocate memory');
+  function refusal() {
+    native.memoryRefused();
+    return new RangeError('WebAssembly.Memory(): could not allocate memory');
+  }
 
   function limited(descriptor) {
     if (typeof descriptor !== 'object' || descriptor === null) return descriptor;
@@ -91,6 +94,15 @@
   WebAssembly.Module = class extends Module {
     constructor(source) {
       super(limitedSource(source));
+    }
+  };
+  const { grow } = Memory.prototype;
+  Memory.prototype.grow = function (pages) {
+    try {
+      return grow.call(this, pages);
+    } catch (error) {
+      if (this.buffer.byteLength / kPage + Number(pages) > limit) native.memoryRefused();
+      throw error;
     }
   };
   for (const [name, original] of [['Memory', Memory], ['Module', Module]]) {
