@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+module Lambed
+  # What a handler receives as `context:`.
+  class Context
+    CLOCK_DIFFERENCE = Process.clock_gettime(Process::CLOCK_REALTIME, :millisecond) -
+                       Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+
+    attr_reader :aws_request_id, :invoked_function_arn, :function_version, :deadline_ms, :tenant_id
+
+    def initialize(environment, request)
+      @environment = environment
+      @aws_request_id, @invoked_function_arn, @function_version, @deadline_ms, _trace, @client_context, @identity,
+        @tenant_id = request
+    end
+
+    def function_name = @environment.function_name
+    def memory_limit_in_mb = @environment.memory_limit_in_mb
+    def log_group_name = @environment.log_group
+    def log_stream_name = @environment.log_stream
+
+    # Hashes, or nil when the invocation has none.
+    def client_context = @client_context.is_a?(String) ? @client_context = JSON.parse(@client_context) : @client_context
+    def identity = @identity.is_a?(String) ? @identity = JSON.parse(@identity) : @identity
+
+    def get_remaining_time_in_millis # rubocop:disable Naming/AccessorMethodName
+      left = @deadline_ms - Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond) - CLOCK_DIFFERENCE
+      left.positive? ? left : 0
+    end
+
+    def inspect = "#<LambdaContext aws_request_id=#{@aws_request_id.inspect}>"
+  end
+end

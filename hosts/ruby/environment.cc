@@ -1,0 +1,64 @@
+#include "environment.h"
+
+namespace {
+
+// How long a means has until the next, stronger one. A raise needs the VM's lock, which busy handlers pass on every 100 ms.
+constexpr std::int64_t kRaiseGraceNs = 100'000'000;
+constexpr std::int64_t kKillGraceNs = 1'500'000'000;
+
+std::string text_of(lambed_slice slice) {
+  return slice.size == 0 ? std::string() : std::string(slice.data, slice.size);
+}
+
+}  // namespace
+
+using lambed::ruby::InterruptMeans;
+
+lambed_environment::lambed_environment(std::uint64_t id_, const lambed_environment_options& options)
+    : id(id_),
+      user(options.user),
+      function_name(text_of(options.function_name)),
+      function_version(text_of(options.function_version)),
+      code_id(text_of(options.code_id)),
+      handler(text_of(options.handler)),
+      task_root(text_of(options.task_root)),
+      log_group(text_of(options.log_group)),
+      log_stream(text_of(options.log_stream)),
+      memory_limit(options.memory_limit),
+      json_logs(options.json_logs != 0) {
+  layers.reserve(options.layer_count);
+  for (size_t i = 0; i < options.layer_count; ++i) layers.push_back(text_of(options.layers[i]));
+  variables.reserve(options.variable_count);
+  for (size_t i = 0; i < options.variable_count; ++i) {
+    variables.emplace_back(text_of(options.variables[i].name), text_of(options.variables[i].value));
+  }
+}
+
+InterruptMeans lambed_environment::next_means(std::uint64_t token, std::int64_t now_ns) {
+  const std::lock_guard lock(mutex_);
+  if (interrupted_token_ != token) {
+    interrupted_token_ = token;
+    interrupted_at_ns_ = now_ns;
+    return last_means_ = InterruptMeans::kRaise;
+  }
+  const std::int64_t elapsed = now_ns - interrupted_at_ns_;
+  if (last_means_ == InterruptMeans::kRaise && elapsed >= kRaiseGraceNs)
+    return last_means_ = InterruptMeans::kKill;
+  if (last_means_ == InterruptMeans::kKill && elapsed >= kRaiseGraceNs + kKillGraceNs) {
+    last_means_ = InterruptMeans::kGiveUp;
+  }
+  return last_means_ == InterruptMeans::kGiveUp ? InterruptMeans::kGiveUp : InterruptMeans::kNone;
+}
+
+void lambed_environment::adopt_calling_thread() {
+  clockid_t clock = CLOCK_REALTIME;
+  if (pthread_getcpuclockid(pthread_self(), &clock) == 0) cpu_clock_ = clock;
+}
+
+std::uint64_t lambed_environment::cpu_ns() const {
+  const clockid_t clock = cpu_clock_;
+  timespec time{};
+  if (clock == CLOCK_REALTIME || clock_gettime(clock, &time) != 0)
+    return 0;  // fails once the thread has ended
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+}

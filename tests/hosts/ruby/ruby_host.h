@@ -1,0 +1,65 @@
+// The Ruby host of this test process (a process can start Ruby once) and folders with handlers for it.
+#pragma once
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "support/host_harness.h"
+
+namespace lambed::testing {
+
+// Started at its first use, stopped by the fixture of host_test.cc.
+inline HostHarness*& ruby_slot() {
+  static HostHarness* host = nullptr;
+  return host;
+}
+
+inline HostHarness& ruby() {
+  HostHarness*& host = ruby_slot();
+  if (host == nullptr) host = new HostHarness(LAMBED_PLUGIN_DIR "/liblambed_host_ruby.so");
+  return *host;
+}
+
+// A folder with `app.rb`, and environments that run it.
+class RubyFunction {
+ public:
+  explicit RubyFunction(const std::string& source) : RubyFunction("function", source) {}
+  RubyFunction(const std::string& name, const std::string& source) {
+    spec.function_name = name;
+    spec.runtime = "ruby3.2";
+    spec.handler = "app.handler";
+    spec.task_root = folder.path();
+    folder.write("app.rb", source);
+  }
+
+  HarnessEnvironment begin_open() const { return ruby().open(spec); }
+  HarnessEnvironment open() const {
+    const HarnessEnvironment environment = begin_open();
+    environment.expect_opened();
+    return environment;
+  }
+  // The outcome of an init that is expected to fail.
+  Outcome open_failing() const {
+    const HarnessEnvironment environment = begin_open();
+    const std::optional<Outcome> outcome = environment.wait_opened();
+    if (!outcome) throw std::runtime_error("the environment did not answer in time");
+    if (!environment.wait_closed()) throw std::runtime_error("the environment did not close in time");
+    return *outcome;
+  }
+
+  TemporaryFolder folder;
+  EnvironmentSpec spec;
+};
+
+// Opens, invokes once, closes.
+inline Outcome run_once(const RubyFunction& function, const std::string& event = "{}") {
+  const HarnessEnvironment environment = function.open();
+  Outcome outcome = environment.invoke(event);
+  environment.close();
+  return outcome;
+}
+
+inline nlohmann::json json_of(const Outcome& outcome) { return nlohmann::json::parse(outcome.payload); }
+
+}  // namespace lambed::testing
