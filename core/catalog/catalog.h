@@ -15,6 +15,7 @@
 #include "lambed/function.h"
 #include "lambed/quotas.h"
 #include "model/reference.h"
+#include "model/runtimes.h"
 
 namespace lambed::catalog {
 
@@ -26,6 +27,8 @@ struct CatalogOptions {
   // AWS answers Pending / InProgress and settles a little later; so does the catalogue when this is false and
   // settle() is called. An embedded gateway wants its functions usable when the call returns.
   bool settles_at_once = true;
+  // Languages beside AWS's whose functions are taken, because a plugin serves them.
+  model::OtherLanguages other_languages = {};
 };
 
 // Every operation changes everything it names or nothing. Writers of one function meet in an optimistic

@@ -126,9 +126,10 @@ std::vector<HostRegistry::Candidate> HostRegistry::candidates() const {
   return found;
 }
 
-bool HostRegistry::knows(std::string_view language) {
-  const auto all = candidates();
-  return std::any_of(all.begin(), all.end(), [language](const Candidate& c) { return c.language == language; });
+std::vector<std::string> HostRegistry::languages() {
+  std::vector<std::string> names;
+  for (const Candidate& candidate : candidates()) names.push_back(candidate.language);
+  return names;
 }
 
 Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const HostOptions& options) {

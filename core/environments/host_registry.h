@@ -53,8 +53,8 @@ class HostRegistry {
   Result<Host*> host_for(std::string_view language, const HostOptions& options);
   // All plugins that can be found; with `probe` each one is started.
   std::vector<HostReport> report(bool probe);
-  // Whether some plugin claims the language, without loading it.
-  bool knows(std::string_view language);
+  // The languages that plugins claim, without loading one.
+  std::vector<std::string> languages();
 
   // `close` is called at exit unless it was removed before. For gateways.
   std::uint64_t add_exit_hook(std::function<void()> close);

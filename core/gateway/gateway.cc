@@ -14,8 +14,11 @@ class Gateway::Implementation {
   explicit Implementation(const GatewayOptions& options)
       : clock_(options.clock != nullptr ? options.clock : std::make_shared<SystemClock>()),
         random_(options.random != nullptr ? options.random : std::make_shared<SystemRandom>()),
-        catalog_({.quotas = options.quotas, .scope = {options.region, options.account}, .settles_at_once = true}, *clock_,
-                 *random_),
+        catalog_({.quotas = options.quotas,
+                  .scope = {options.region, options.account},
+                  .settles_at_once = true,
+                  .other_languages = environments::HostRegistry::instance().languages()},
+                 *clock_, *random_),
         engine_(invocation::Engine::start(options, catalog_.directory())) {}
   ~Implementation() { engine_->close(); }
 

@@ -120,13 +120,14 @@ void check_tags(const std::map<std::string, std::string>& tags, Violations& viol
 
 // ---- The business layer
 
-Result<void> check_against_account(const FunctionConfiguration& wanted, const Quotas& quotas) {
+Result<void> check_against_account(const FunctionConfiguration& wanted, const Quotas& quotas,
+                                    const OtherLanguages& others) {
   // Whoever talks JSON cannot send other bytes than UTF-8; a C++ caller can, and the answer must still become
   // JSON.
   for (const std::string* text : {&wanted.handler, &wanted.description, &wanted.runtime}) {
     if (!is_utf8(*text)) return invalid_parameter("Handler, description and runtime must be text in UTF-8.");
   }
-  if (auto runtime = check_runtime(wanted.runtime); !runtime.ok()) return runtime.error();
+  if (auto runtime = check_runtime(wanted.runtime, others); !runtime.ok()) return runtime.error();
   if (wanted.memory_mb > quotas.memory_max_mb) {
     return invalid_parameter("'MemorySize' value failed to satisfy constraint: " +
                              must_be_at_most(quotas.memory_max_mb));
@@ -202,7 +203,8 @@ Result<void> check_environment(const std::map<std::string, std::string>& variabl
   return {};
 }
 
-Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas) {
+Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas,
+                                        const OtherLanguages& others) {
   FunctionConfiguration wanted;
   wanted.function_name = request.name;
   wanted.version = "$LATEST";
@@ -223,13 +225,14 @@ Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, co
   check_members(wanted, quotas, violations);
   check_tags(request.tags, violations);
   if (auto error = violations.error()) return *error;
-  if (auto account = check_against_account(wanted, quotas); !account.ok()) return account.error();
+  if (auto account = check_against_account(wanted, quotas, others); !account.ok()) return account.error();
   if (auto tags = check_tag_rules(request.tags); !tags.ok()) return tags.error();
   return wanted;
 }
 
 Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
-                                          const UpdateConfigurationRequest& request, const Quotas& quotas) {
+                                          const UpdateConfigurationRequest& request, const Quotas& quotas,
+                                          const OtherLanguages& others) {
   FunctionConfiguration wanted = present;
   if (request.runtime) wanted.runtime = *request.runtime;
   if (request.handler) wanted.handler = *request.handler;
@@ -245,7 +248,7 @@ Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
   Violations violations;
   check_members(wanted, quotas, violations);
   if (auto error = violations.error()) return *error;
-  if (auto account = check_against_account(wanted, quotas); !account.ok()) return account.error();
+  if (auto account = check_against_account(wanted, quotas, others); !account.ok()) return account.error();
   return wanted;
 }
 

@@ -11,6 +11,7 @@
 #include "lambed/function.h"
 #include "lambed/quotas.h"
 #include "model/reference.h"
+#include "model/runtimes.h"
 
 namespace lambed::model {
 
@@ -20,11 +21,13 @@ inline constexpr std::size_t kMaxTags = 50;
 
 // Checks everything but the code and the name, and gives the configuration that such a function starts with:
 // defaults filled in; ARN, version, code and revision members are left to the catalogue.
-Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas);
+Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas,
+                                        const OtherLanguages& others = {});
 
 // The configuration after the update. Members that are not set stay; what is set is checked as on creation.
 Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
-                                          const UpdateConfigurationRequest& request, const Quotas& quotas);
+                                          const UpdateConfigurationRequest& request, const Quotas& quotas,
+                                          const OtherLanguages& others = {});
 
 // The business layer's rules on environment variables: reserved names, 4 KB of compact JSON.
 Result<void> check_environment(const std::map<std::string, std::string>& variables, const Quotas& quotas);

@@ -56,6 +56,11 @@ bool stays_inside(std::string_view path) {
   }
 }
 
+// "java21" -> "java"
+std::string_view unversioned(std::string_view runtime) {
+  return runtime.substr(0, runtime.find_first_of("0123456789."));
+}
+
 }  // namespace
 
 std::string_view language_of(std::string_view runtime) {
@@ -66,8 +71,9 @@ std::string_view language_of(std::string_view runtime) {
   return {};
 }
 
-Result<void> check_runtime(std::string_view runtime) {
+Result<void> check_runtime(std::string_view runtime, const OtherLanguages& others) {
   if (contains(kRuntimes, runtime)) return {};
+  if (contains(others, unversioned(runtime))) return {};
   if (contains(kRetiredRuntimes, runtime)) {
     return invalid_parameter(
         fmt::format("The runtime parameter of {} is no longer supported for creating or updating AWS Lambda "
@@ -99,7 +105,8 @@ Result<std::string> inline_source_path(std::string_view runtime, std::string_vie
   }
   if (language == "python") return path + ".py";
   if (language == "ruby") return path + ".rb";
-  return path + (is_es_module(text) ? ".mjs" : ".js");
+  if (language == "nodejs") return path + (is_es_module(text) ? ".mjs" : ".js");
+  return path + "." + std::string(unversioned(runtime));
 }
 
 }  // namespace lambed::model

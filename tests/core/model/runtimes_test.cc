@@ -77,4 +77,11 @@ BOOST_AUTO_TEST_CASE(inline_source_stays_inside_the_task_root) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_language_that_a_plugin_serves_brings_its_runtimes) {
+  BOOST_TEST(!check_runtime("java21").ok());
+  BOOST_TEST(check_runtime("java21", {"java"}).ok());
+  BOOST_TEST(!check_runtime("python3.99", {"java"}).ok());
+  BOOST_TEST(inline_source_path("java21", "App.handle", "class App {}").value() == "App.java");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
