@@ -1,0 +1,197 @@
+#include "environment.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "main_seat.h"
+
+namespace lambed::python {
+
+namespace {
+
+// How long threads that a function left behind get to end before their interpreter is kept for them.
+constexpr std::chrono::milliseconds kThreadGrace{500};
+constexpr std::chrono::milliseconds kThreadStep{5};
+constexpr clockid_t kNoClock = -1;
+
+}  // namespace
+
+Environment::Environment(const lambed_environment_options& options, PythonVm& vm)
+    : settings_(options),
+      vm_(vm),
+      output_(std::make_shared<Output>(vm.core(), options.user)),
+      interruption_(std::make_shared<Interruption>()),
+      account_(std::make_shared<MemoryAccount>()),
+      cpu_clock_(kNoClock) {
+  interruption_->begin(0);  // before anyone can ask to stop it
+}
+
+void Environment::prepare_thread() {
+  pthread_setname_np(pthread_self(), "lambed-python");
+  clockid_t clock = kNoClock;
+  if (pthread_getcpuclockid(pthread_self(), &clock) == 0) cpu_clock_ = clock;
+  // Working directory and umask of this thread, and of those it starts, become its own: chdir in a handler cannot move the
+  // application. Some containers refuse it; then the bootstrap refuses chdir.
+  own_folder_ = unshare(CLONE_FS) == 0;
+  if (own_folder_ && chdir(settings_.task_root.c_str()) != 0) {
+    // A missing folder shows in the import error.
+  }
+}
+
+void Environment::run() {
+  prepare_thread();
+  const bool known = vm_.needs_main(settings_.code_id);
+  if (known || !serve(Place::kSubInterpreter)) serve(Place::kMainInterpreter);
+  output_->shut();
+  vm_.core()->closed(settings_.user);
+}
+
+void Environment::refuse(const std::string& why) {
+  opened({LAMBED_OUTCOME_REFUSED, LAMBED_OUTCOME_DISCARD, 0, 0, why, ""});
+}
+
+bool Environment::serve(Place place) {
+  if (place == Place::kSubInterpreter) {
+    charge_thread_to(account_);
+    const std::unique_ptr<InterpreterSession> session = InterpreterSession::make_sub_interpreter(vm_);
+    if (session == nullptr) {
+      refuse("Python could not make another interpreter: out of memory?");
+      return true;
+    }
+    return serve_in(*session);
+  }
+  if (!vm_.is_ours()) {
+    refuse("function " + settings_.function_name +
+           " uses an extension module that does not support sub-interpreters, and the main interpreter is "
+           "the application's: "
+           "use process isolation");
+    return true;
+  }
+  bool interrupted = false;
+  const std::string reason = MainSeat::instance().take(settings_, *interruption_, interrupted);
+  if (interrupted) {
+    opened({LAMBED_OUTCOME_INTERRUPTED, LAMBED_OUTCOME_DISCARD, 0, 0, "", ""});
+    return true;
+  }
+  if (!reason.empty()) {
+    refuse("function " + settings_.function_name + " " + reason);
+    return true;
+  }
+  charge_thread_to(account_);
+  const std::unique_ptr<InterpreterSession> session = InterpreterSession::enter_main(vm_);
+  serve_in(*session);
+  MainSeat::instance().give_back();
+  return true;
+}
+
+bool Environment::serve_in(InterpreterSession& session) {
+  PythonLock lock;
+  auto state = std::make_shared<NativeState>();
+  state->output = output_;
+  state->interruption = interruption_;
+  state->account = account_;
+  bool keep = false;
+  bool needs_main = false;
+  {
+    Function function(settings_, state, vm_);
+    const Outcome outcome = function.load(lock, session, own_folder_);
+    const bool succeeded = outcome.kind == LAMBED_OUTCOME_SUCCESS;
+    if (!state->refused_module.empty()) {
+      vm_.remember_needs_main(settings_.code_id);
+      vm_.notice(settings_.user,
+                 "function " + settings_.function_name + ": the extension module " + state->refused_module +
+                     " does not support sub-interpreters: the function runs in the main interpreter, one "
+                     "environment at a time");
+      needs_main = !succeeded && outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR && vm_.is_ours();
+    }
+    if (!needs_main) opened(outcome);
+    if (succeeded) serve_invocations(lock, function);
+    account_->limit = 0;  // tidying up must not fail
+    if (!end_threads(lock, session, function)) {
+      keep = true;
+      vm_.notice(
+          settings_.user,
+          "function " + settings_.function_name +
+              " left a thread that does not end: its interpreter stays in memory until the process ends");
+    }
+    if (session.is_main()) function.forget(lock);
+  }
+  state.reset();
+  charge_thread_to(nullptr);
+  session.leave(keep);
+  if (!needs_main) return true;
+  account_->used = account_->peak = 0;
+  interruption_->begin(0);
+  return false;
+}
+
+void Environment::serve_invocations(PythonLock& lock, Function& function) {
+  const lambed_core* const core = vm_.core();
+  while (!abandoned_.load(std::memory_order_relaxed)) {
+    lambed_invocation invocation{};
+    invocation.size = sizeof invocation;
+    switch (core->take(settings_.user, &invocation)) {
+      case LAMBED_TAKE_INVOCATION:
+        function.invoke(lock, invocation);
+        break;
+      case LAMBED_TAKE_NOTHING:
+        lock.released([this, core] { core->wait(settings_.user); });
+        break;
+      case LAMBED_TAKE_CLOSE:
+        return;
+    }
+  }
+}
+
+bool Environment::end_threads(PythonLock& lock, const InterpreterSession& session, Function& function) {
+  interruption_->detach(lock);
+  function.stop_threads(lock);
+  if (session.other_threads(lock) == 0) return true;
+  // Python waits for threads of the interpreter without end, or aborts the process when daemons are left. So their loops are
+  // stopped here, and who is stuck in C keeps the interpreter.
+  interruption_->raise_everywhere(lock);
+  py.PyEval_SetTrace(nullptr, nullptr);
+  const auto end = std::chrono::steady_clock::now() + kThreadGrace;
+  while (session.other_threads(lock) > 0) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    lock.released([] { std::this_thread::sleep_for(kThreadStep); });
+  }
+  return true;
+}
+
+void Environment::opened(const Outcome& outcome) {
+  output_->end_of_invocation();
+  lambed_outcome raw{};
+  raw.size = sizeof raw;
+  raw.kind = outcome.kind;
+  raw.flags = outcome.flags;
+  raw.exit_code = outcome.exit_code;
+  raw.term_signal = outcome.term_signal;
+  raw.payload = {outcome.payload.data(), outcome.payload.size()};
+  raw.error_type = {outcome.error_type.data(), outcome.error_type.size()};
+  raw.memory_peak = account_->peak_bytes();
+  vm_.core()->opened(settings_.user, &raw);
+}
+
+void Environment::abandon() {
+  abandoned_.store(true, std::memory_order_relaxed);
+  interruption_->request_everything();
+}
+
+void Environment::usage(lambed_usage& usage) const {
+  usage.memory = account_->used_bytes();
+  usage.memory_peak = account_->peak_bytes();
+  usage.cpu_ns = 0;
+  const clockid_t clock = cpu_clock_;
+  timespec used{};
+  if (clock != kNoClock && clock_gettime(clock, &used) == 0) {
+    usage.cpu_ns =
+        static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(used.tv_nsec);
+  }
+}
+
+}  // namespace lambed::python

@@ -1,0 +1,80 @@
+// Stopping what an environment runs, from any thread, without ever waiting for the interpreter's lock on that thread.
+#pragma once
+
+#include <lambed/host.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "interpreter_session.h"
+#include "python_api.h"
+
+namespace lambed::python {
+
+// How an environment's code came to ask for the end of its process.
+struct ExitRequest {
+  bool requested = false;
+  int exit_code = 0;
+  int term_signal = 0;
+};
+
+// What interrupting did to something that has ended by now.
+enum class Stopped {
+  kNo,
+  kTooLate,  // it was asked for, but nothing was raised before the end
+  kRaised,   // the code met our exception, or may have
+};
+
+// One for each environment, shared with the threads that do the interrupting.
+class Interruption : public std::enable_shared_from_this<Interruption> {
+ public:
+  // ---- The environment's thread.
+
+  // Something stoppable begins: an invocation, or init as token 0.
+  void begin(std::uint64_t token);
+  // It has ended. After this no exception of ours arrives any more. No exception may be set.
+  Stopped end(PythonLock& lock);
+  // The interpreter that interruptions go to, from now until `detach`. `stop_exception` (borrowed) is the class of what is
+  // raised: a BaseException that handlers have no name for.
+  void attach(PythonLock& lock, const InterpreterSession& session, PyObject* stop_exception);
+  // Waits, without the lock, until no interrupting thread is in the interpreter.
+  void detach(PythonLock& lock);
+  // True when an interruption was asked for before the interpreter existed.
+  bool is_requested() const;
+
+  // ---- Threads of the interpreter, with its lock.
+
+  // os._exit and its kin: raises in all threads of the interpreter until nothing of the function runs any more.
+  void exit_now(PythonLock& lock, int exit_code, int term_signal);
+  ExitRequest exit_request() const;
+  // Raises in all threads of the interpreter, line after line.
+  void raise_everywhere(PythonLock& lock);
+
+  // ---- Any thread.
+
+  // The first call raises once; later ones raise at every line, which also stops code that swallows everything.
+  lambed_interrupt request(std::uint64_t token);
+  // By the strongest means, whatever runs.
+  void request_everything();
+
+ private:
+  lambed_interrupt start_interrupting();  // mutex_ is held
+  void interrupt_in_thread(std::uint64_t token);
+
+  mutable std::mutex mutex_;  // guards everything below; taken after the interpreter's lock, never before
+  std::condition_variable changed_;
+  PyInterpreterState* interpreter_ = nullptr;
+  PyThreadState* thread_state_ = nullptr;
+  unsigned long thread_ = 0;  // Python's identifier of the environment's thread
+  PyObject* stop_exception_ = nullptr;
+  bool active_ = false;
+  std::uint64_t token_ = 0;
+  int requests_ = 0;           // for the present token
+  bool raised_ = false;        // an exception of ours was set for the present token
+  bool interrupting_ = false;  // an interrupting thread is under way
+  ExitRequest exit_;
+};
+
+}  // namespace lambed::python
