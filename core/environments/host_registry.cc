@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "environments/core_table.h"
+#include "environments/signal_broker.h"
 
 namespace lambed::environments {
 namespace {
@@ -72,6 +73,7 @@ class SignalGuard {
       if (now.sa_sigaction != before.sa_sigaction || now.sa_flags != before.sa_flags) sigaction(s, &before, nullptr);
     }
   }
+  const struct sigaction& before(int s) const { return before_[static_cast<std::size_t>(s)]; }
 
  private:
   std::array<struct sigaction, NSIG> before_{};
@@ -168,6 +170,11 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
   description.size = sizeof description;
   api->describe(&description);
   guard.restore_except(description.signals, description.signal_count);
+  // Hosts that need SIGCHLD share it with the application, with libuv and with each other.
+  if (std::find(description.signals, description.signals + description.signal_count, SIGCHLD) !=
+      description.signals + description.signal_count) {
+    adopt_signal(SIGCHLD, guard.before(SIGCHLD));
+  }
   if (status != 0) {
     message.back() = '\0';
     return unavailable(message.data());
