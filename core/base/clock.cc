@@ -22,7 +22,8 @@ Nanos SimulatedClock::now() const {
 
 std::chrono::system_clock::time_point SimulatedClock::wall() const {
   // 2025-01-01T00:00:00Z, so that log lines of a simulated run are the same every time.
-  return std::chrono::system_clock::time_point(std::chrono::seconds(1'735'689'600)) + std::chrono::nanoseconds(now());
+  return std::chrono::system_clock::time_point(std::chrono::seconds(1'735'689'600)) +
+         std::chrono::nanoseconds(now());
 }
 
 int SimulatedClock::watch(std::function<void()> changed) {

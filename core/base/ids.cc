@@ -30,7 +30,8 @@ struct Xoshiro {
   bool seeded = false;
 
   void seed() {
-    static const int kRegistered = pthread_atfork(nullptr, nullptr, [] { g_forks.fetch_add(1, std::memory_order_relaxed); });
+    static const int kRegistered =
+        pthread_atfork(nullptr, nullptr, [] { g_forks.fetch_add(1, std::memory_order_relaxed); });
     static_cast<void>(kRegistered);
     std::size_t done = 0;
     while (done < sizeof s) {

@@ -13,9 +13,9 @@ class Random {
   virtual ~Random() = default;
   virtual std::uint64_t next() = 0;
 
-  double unit();           // [0, 1)
-  std::string uuid();      // version 4, "c2a3...-....": request and revision ids
-  std::string hex32();     // 32 hexadecimal digits: log stream names
+  double unit();        // [0, 1)
+  std::string uuid();   // version 4, "c2a3...-....": request and revision ids
+  std::string hex32();  // 32 hexadecimal digits: log stream names
 };
 
 // A xoshiro256** per thread, seeded by the kernel. Fast; not for secrets.

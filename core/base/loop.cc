@@ -13,7 +13,8 @@ namespace {
 constexpr Nanos kSpinTime = 30'000;
 constexpr int kMaxPenalty = 256;
 
-Posted* const kClosed = reinterpret_cast<Posted*>(1);  // the stack's bottom once the loop takes nothing any more
+Posted* const kClosed =
+    reinterpret_cast<Posted*>(1);  // the stack's bottom once the loop takes nothing any more
 
 class PostedFunction final : public Posted {
  public:
@@ -64,9 +65,10 @@ std::shared_ptr<CoreLoop> CoreLoop::start(std::shared_ptr<Clock> clock) {
 
 // Nobody refers to the loop any more, its thread has ended or is this one, at its end.
 CoreLoop::~CoreLoop() {
-  for (uv_handle_t* handle : {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
-                              reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
-                              reinterpret_cast<uv_handle_t*>(&idle_)}) {
+  for (uv_handle_t* handle :
+       {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
+        reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
+        reinterpret_cast<uv_handle_t*>(&idle_)}) {
     uv_close(handle, nullptr);
   }
   uv_run(&loop_, UV_RUN_DEFAULT);
@@ -187,7 +189,8 @@ void CoreLoop::before_sleep() {
   uv_update_time(&loop_);
   const Nanos left = next - clock_->now();
   const std::uint64_t ms = left <= 0 ? 0 : static_cast<std::uint64_t>((left + 999'999) / 1'000'000);
-  uv_timer_start(&timer_, [](uv_timer_t*) {}, ms, 0);
+  uv_timer_start(
+      &timer_, [](uv_timer_t*) {}, ms, 0);
 }
 
 void CoreLoop::run() {

@@ -61,7 +61,9 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   // shortest timeout a function can have, so arming a deadline finds the loop attentive already.
   static constexpr Nanos kAttention = 1'000'000'000;
 
-  bool on_loop_thread() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire); }
+  bool on_loop_thread() const {
+    return std::this_thread::get_id() == thread_id_.load(std::memory_order_acquire);
+  }
   // Any thread. Returns when the thread has ended, except on the loop's own thread, where it returns at once.
   void stop();
 

@@ -64,8 +64,9 @@ int64_t monotonic_ns() { return SystemClock().now(); }
 }  // namespace
 
 const lambed_core& core_table() {
-  static const lambed_core kTable = {sizeof(lambed_core), LAMBED_HOST_ABI, opened, take,   wait,   nudge,
-                                     complete,            log,             nullptr, closed, notice, monotonic_ns};
+  static const lambed_core kTable = {
+      sizeof(lambed_core), LAMBED_HOST_ABI, opened, take, wait, nudge, complete, log, nullptr, closed, notice,
+      monotonic_ns};
   return kTable;
 }
 

@@ -13,15 +13,24 @@ using enum EnvironmentState;
 
 bool legal(EnvironmentState from, EnvironmentState to) {
   switch (to) {
-    case kOpening: return false;
-    case kFinishing: return from == kOpening || from == kBusy;
-    case kIdle: return from == kFinishing || from == kWoken;
-    case kWoken: return from == kIdle;
-    case kBusy: return from == kFinishing || from == kWoken || from == kIdle;
-    case kInterrupting: return from == kOpening || from == kBusy;
-    case kAbandoned: return from == kInterrupting || from == kClosing;
-    case kClosing: return from != kClosed && from != kClosing;
-    case kClosed: return from == kClosing;
+    case kOpening:
+      return false;
+    case kFinishing:
+      return from == kOpening || from == kBusy;
+    case kIdle:
+      return from == kFinishing || from == kWoken;
+    case kWoken:
+      return from == kIdle;
+    case kBusy:
+      return from == kFinishing || from == kWoken || from == kIdle;
+    case kInterrupting:
+      return from == kOpening || from == kBusy;
+    case kAbandoned:
+      return from == kInterrupting || from == kClosing;
+    case kClosing:
+      return from != kClosed && from != kClosing;
+    case kClosed:
+      return from == kClosing;
   }
   return false;
 }
@@ -101,8 +110,8 @@ void Environment::measure() {
 
 void Environment::move_to(EnvironmentState next) {
   if (!legal(state_, next)) {
-    std::fprintf(stderr, "lambed: an environment of %s cannot go from state %d to %d\n", spec_.function_name.c_str(),
-                 static_cast<int>(state_), static_cast<int>(next));
+    std::fprintf(stderr, "lambed: an environment of %s cannot go from state %d to %d\n",
+                 spec_.function_name.c_str(), static_cast<int>(state_), static_cast<int>(next));
     std::abort();
   }
   state_ = next;

@@ -58,7 +58,8 @@ struct EnvironmentSpec {
 
 class Environment : public std::enable_shared_from_this<Environment> {
  public:
-  Environment(std::shared_ptr<EnvironmentOwner> owner, Host& host, EnvironmentSpec spec, std::shared_ptr<LogSink> sink);
+  Environment(std::shared_ptr<EnvironmentOwner> owner, Host& host, EnvironmentSpec spec,
+              std::shared_ptr<LogSink> sink);
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
@@ -83,19 +84,21 @@ class Environment : public std::enable_shared_from_this<Environment> {
   // The only way to change the state; a move that the life above does not know ends the program (a bug of the core).
   void move_to(EnvironmentState next);
   EnvironmentState state() const { return state_; }
-  bool is_ending() const { return state_ == EnvironmentState::kClosing || state_ == EnvironmentState::kAbandoned; }
+  bool is_ending() const {
+    return state_ == EnvironmentState::kClosing || state_ == EnvironmentState::kAbandoned;
+  }
 
   // ---- Guarded by the owner's mutex, as is state().
-  std::uint64_t token = 0;       // of the invocation that runs
-  void* invocation = nullptr;    // the owner's record of it
-  int pins = 0;                  // calls into the host under way; it must not be closed meanwhile
+  std::uint64_t token = 0;     // of the invocation that runs
+  void* invocation = nullptr;  // the owner's record of it
+  int pins = 0;                // calls into the host under way; it must not be closed meanwhile
   Nanos interrupted_at = 0;
   Nanos opening_since = 0;
   Nanos opened_at = 0;
   Nanos idle_since = 0;
   Nanos init_duration = 0;
-  bool served = false;           // an invocation has run here
-  bool handle_ready = false;     // open() has returned: the host may be called about it
+  bool served = false;                        // an invocation has run here
+  bool handle_ready = false;                  // open() has returned: the host may be called about it
   std::atomic<std::uint64_t> memory_peak{0};  // bytes; read by whoever reports
 
  private:

@@ -22,7 +22,9 @@ constexpr std::string_view kPrefix = "liblambed_host_";
 constexpr std::string_view kSuffix = ".so";
 
 lambed_slice slice(std::string_view text) { return {text.data(), text.size()}; }
-std::string text_of(lambed_slice s) { return s.data == nullptr ? std::string() : std::string(s.data, s.size); }
+std::string text_of(lambed_slice s) {
+  return s.data == nullptr ? std::string() : std::string(s.data, s.size);
+}
 
 // "liblambed_host_nodejs-108.so" -> "nodejs"
 std::string language_of_file(const std::string& file) {
@@ -61,16 +63,19 @@ std::vector<fs::path> plugin_places() {
 class SignalGuard {
  public:
   SignalGuard() {
-    for (int s = 1; s < NSIG; ++s) known_[static_cast<std::size_t>(s)] = sigaction(s, nullptr, &before_[static_cast<std::size_t>(s)]) == 0;
+    for (int s = 1; s < NSIG; ++s)
+      known_[static_cast<std::size_t>(s)] = sigaction(s, nullptr, &before_[static_cast<std::size_t>(s)]) == 0;
   }
   void restore_except(const int* needed, std::size_t count) const {
     for (int s = 1; s < NSIG; ++s) {
-      if (!known_[static_cast<std::size_t>(s)] || std::find(needed, needed + count, s) != needed + count) continue;
+      if (!known_[static_cast<std::size_t>(s)] || std::find(needed, needed + count, s) != needed + count)
+        continue;
       struct sigaction now {};
       const struct sigaction& before = before_[static_cast<std::size_t>(s)];
       if (sigaction(s, nullptr, &now) != 0) continue;
       // ruby_setup also drops SA_RESETHAND from handlers it leaves in place: flags count as well.
-      if (now.sa_sigaction != before.sa_sigaction || now.sa_flags != before.sa_flags) sigaction(s, &before, nullptr);
+      if (now.sa_sigaction != before.sa_sigaction || now.sa_flags != before.sa_flags)
+        sigaction(s, &before, nullptr);
     }
   }
   const struct sigaction& before(int s) const { return before_[static_cast<std::size_t>(s)]; }
@@ -94,7 +99,8 @@ std::string_view language_of_runtime(std::string_view runtime) {
 }
 
 HostRegistry& HostRegistry::instance() {
-  static auto* registry = new HostRegistry();  // never destroyed: threads of abandoned environments outlive main()
+  static auto* registry =
+      new HostRegistry();  // never destroyed: threads of abandoned environments outlive main()
   return *registry;
 }
 
@@ -139,10 +145,12 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
   void* library = dlopen(candidate.path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return unavailable(candidate.path + " cannot be loaded: " + dlerror());
   auto* entry = reinterpret_cast<lambed_host_entry_function>(dlsym(library, LAMBED_HOST_ENTRY));
-  if (entry == nullptr) return unavailable(candidate.path + " is no lambed host: it exports no " LAMBED_HOST_ENTRY);
+  if (entry == nullptr)
+    return unavailable(candidate.path + " is no lambed host: it exports no " LAMBED_HOST_ENTRY);
   const lambed_host_api* api = entry(LAMBED_HOST_ABI);
   if (api == nullptr || api->abi != LAMBED_HOST_ABI) {
-    return unavailable(candidate.path + " was built for another version of the plugin ABI; this lambed speaks version " +
+    return unavailable(candidate.path +
+                       " was built for another version of the plugin ABI; this lambed speaks version " +
                        std::to_string(LAMBED_HOST_ABI) + ". Rebuild the plugin, or remove the file.");
   }
 
@@ -194,9 +202,10 @@ Result<Host*> HostRegistry::host_for(std::string_view language, const HostOption
   if (const auto it = hosts_.find(language); it != hosts_.end()) {
     Host* host = it->second.get();
     if (!options.empty() && options != host->options_) {
-      return unavailable("The " + std::string(language) +
-                         " host already runs in this process with other options, and there can be one only. Give the same "
-                         "host_options to every gateway of a process.");
+      return unavailable(
+          "The " + std::string(language) +
+          " host already runs in this process with other options, and there can be one only. Give the same "
+          "host_options to every gateway of a process.");
     }
     return host;
   }
@@ -213,7 +222,8 @@ Result<Host*> HostRegistry::host_for(std::string_view language, const HostOption
   if (problems.empty()) {
     return unavailable("There is no plugin for " + std::string(language) +
                        ". Looked in the folder lib/lambed of the installation and in LAMBED_HOST_PATH for " +
-                       std::string(kPrefix) + std::string(language) + "*.so; `lambed doctor` lists what is there.");
+                       std::string(kPrefix) + std::string(language) +
+                       "*.so; `lambed doctor` lists what is there.");
   }
   Error error = unavailable(problems);
   failures_.emplace(std::string(language), error);

@@ -77,8 +77,9 @@ class HostRegistry {
   std::mutex mutex_;  // guards what follows; held while a host starts
   std::map<std::string, std::unique_ptr<Host>, std::less<>> hosts_;
   std::vector<Host*> start_order_;
-  std::map<std::string, Error, std::less<>> failures_;  // a host that failed to start is not tried again: half-started
-                                                        // interpreters cannot be undone
+  std::map<std::string, Error, std::less<>>
+      failures_;  // a host that failed to start is not tried again: half-started
+                  // interpreters cannot be undone
   lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
 
   std::mutex hooks_mutex_;  // guards hooks_ and next_hook_

@@ -64,7 +64,8 @@ void hold_uv_watcher(int signal) {
   loop = new uv_loop_t;
   auto* watcher = new uv_signal_t;
   if (uv_loop_init(loop) != 0 || uv_signal_init(loop, watcher) != 0) return;
-  uv_signal_start(watcher, [](uv_signal_t*, int) {}, signal);
+  uv_signal_start(
+      watcher, [](uv_signal_t*, int) {}, signal);
 }
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace lambed::environments {
 namespace {
 
 // "2025/11/24/[$LATEST]<32 hex>"
-std::string log_stream_name(const std::string& version, Random& random, std::chrono::system_clock::time_point now) {
+std::string log_stream_name(const std::string& version, Random& random,
+                            std::chrono::system_clock::time_point now) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
   std::tm utc{};
   gmtime_r(&seconds, &utc);
@@ -19,8 +20,9 @@ std::string log_stream_name(const std::string& version, Random& random, std::chr
 
 }  // namespace
 
-Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& version, const GatewayOptions& options,
-                                             Random& random, std::chrono::system_clock::time_point now) {
+Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& version,
+                                             const GatewayOptions& options, Random& random,
+                                             std::chrono::system_clock::time_point now) {
   const FunctionConfiguration& configuration = version.configuration;
   EnvironmentSpec spec;
   if (version.code != nullptr) {
@@ -37,7 +39,8 @@ Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& ver
   // Of two layers with the same file the one listed later wins, so it is searched first.
   spec.layers.assign(configuration.layers.rbegin(), configuration.layers.rend());
   spec.memory_limit = static_cast<std::uint64_t>(configuration.memory_mb) * 1024 * 1024;
-  spec.log_group = configuration.log_group.empty() ? "/aws/lambda/" + version.function_name : configuration.log_group;
+  spec.log_group =
+      configuration.log_group.empty() ? "/aws/lambda/" + version.function_name : configuration.log_group;
   spec.log_stream = log_stream_name(version.version, random, now);
   spec.json_logs = configuration.log_format == LogFormat::kJson;
 

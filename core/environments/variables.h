@@ -13,7 +13,8 @@ namespace lambed::environments {
 
 // Touches the disk: the code package may have to be unpacked first. The variables are Lambda's own (its "reserved" ones win
 // over the function's) and the function's; nothing of the host process's environment is among them.
-Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& version, const GatewayOptions& options,
-                                             Random& random, std::chrono::system_clock::time_point now);
+Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& version,
+                                             const GatewayOptions& options, Random& random,
+                                             std::chrono::system_clock::time_point now);
 
 }  // namespace lambed::environments

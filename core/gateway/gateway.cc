@@ -40,7 +40,8 @@ FunctionConfiguration Gateway::create_function(CreateFunctionRequest request) {
   return implementation_->catalog().create_function(request).value();
 }
 
-FunctionConfiguration Gateway::get_function_configuration(const std::string& function, const std::string& qualifier) const {
+FunctionConfiguration Gateway::get_function_configuration(const std::string& function,
+                                                          const std::string& qualifier) const {
   return implementation_->catalog().get_function_configuration(function, qualifier).value();
 }
 
@@ -100,7 +101,8 @@ void Gateway::delete_function_concurrency(const std::string& function) {
   implementation_->catalog().delete_function_concurrency(function).value();
 }
 
-void Gateway::put_provisioned_concurrency(const std::string& function, const std::string& qualifier, int environments) {
+void Gateway::put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
+                                          int environments) {
   implementation_->catalog().put_provisioned_concurrency(function, qualifier, environments).value();
 }
 
@@ -126,7 +128,9 @@ FunctionUsage Gateway::usage(const std::string& function) const {
 
 GatewayStatus Gateway::status() const { return implementation_->engine().status(); }
 
-std::vector<HostReport> Gateway::hosts(bool probe) { return environments::HostRegistry::instance().report(probe); }
+std::vector<HostReport> Gateway::hosts(bool probe) {
+  return environments::HostRegistry::instance().report(probe);
+}
 
 void Gateway::close() { implementation_->engine().close(); }
 

@@ -3,7 +3,9 @@
 namespace lambed::invocation {
 namespace {
 
-Error throttled(const char* reason) { return Error(ErrorCode::TooManyRequestsException, "Rate Exceeded.", reason); }
+Error throttled(const char* reason) {
+  return Error(ErrorCode::TooManyRequestsException, "Rate Exceeded.", reason);
+}
 
 }  // namespace
 

@@ -24,7 +24,8 @@ struct Ran {
 };
 
 // Fills result.report and the log's END and REPORT, and counts it.
-void report(Services& services, Invocation& invocation, environments::Environment* environment, const Ran& ran) {
+void report(Services& services, Invocation& invocation, environments::Environment* environment,
+            const Ran& ran) {
   const FunctionConfiguration& configuration = invocation.version->configuration;
   InvocationReport& r = invocation.result.report;
   r.duration = std::chrono::nanoseconds(ran.duration);
@@ -83,8 +84,8 @@ void deliver(Services& services, Invocation& invocation) {
 
 }  // namespace
 
-void answer_with(Services& services, Invocation& invocation, environments::Environment& environment, Answer answer,
-                 Nanos finished, Nanos init_duration) {
+void answer_with(Services& services, Invocation& invocation, environments::Environment& environment,
+                 Answer answer, Nanos finished, Nanos init_duration) {
   InvokeResult& result = invocation.result;
   result.payload = std::move(answer.payload);
   result.binary = answer.binary;
@@ -98,7 +99,8 @@ void answer_with(Services& services, Invocation& invocation, environments::Envir
   deliver(services, invocation);
 }
 
-void answer_timeout(Services& services, Invocation& invocation, environments::Environment* environment, Nanos now) {
+void answer_timeout(Services& services, Invocation& invocation, environments::Environment* environment,
+                    Nanos now) {
   InvokeResult& result = invocation.result;
   const std::chrono::nanoseconds limit = timeout_of(invocation);
   result.payload = timeout_document(invocation.request.request_id, limit);
@@ -117,7 +119,8 @@ void answer_timeout(Services& services, Invocation& invocation, environments::En
     environment->log().write(LogKind::kFunctionLog, line);
   }
   Ran ran;
-  ran.duration = std::min<Nanos>(now - (invocation.started != 0 ? invocation.started : invocation.submitted), limit.count());
+  ran.duration = std::min<Nanos>(now - (invocation.started != 0 ? invocation.started : invocation.submitted),
+                                 limit.count());
   ran.status = telemetry::ReportStatus::kTimeout;
   report(services, invocation, environment, ran);
   deliver(services, invocation);

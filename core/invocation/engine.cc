@@ -36,14 +36,17 @@ bool is_bare_name(std::string_view text) {
 }  // namespace
 
 Engine::Engine(const GatewayOptions& options, catalog::Directory& directory)
-    : services_(std::make_shared<Services>(options)), directory_(directory), fork_generation_(fork_generation()) {}
+    : services_(std::make_shared<Services>(options)),
+      directory_(directory),
+      fork_generation_(fork_generation()) {}
 
 Engine::~Engine() = default;
 
 Result<void> Engine::check(const InvokeRequest& request) const {
   if (fork_generation_ != g_forks.load(std::memory_order_relaxed)) {
     return Error(ErrorCode::GatewayClosed,
-                 "This gateway belongs to the parent of this process: its threads did not survive fork(). Make a new gateway in "
+                 "This gateway belongs to the parent of this process: its threads did not survive fork(). "
+                 "Make a new gateway in "
                  "the child, or start the child with spawn instead of fork.");
   }
   if (services_->closing.load(std::memory_order_relaxed)) return closed_error();
@@ -55,14 +58,16 @@ Result<void> Engine::check(const InvokeRequest& request) const {
   if (request.payload.size() > limit) {
     return Error(ErrorCode::RequestEntityTooLargeException,
                  std::to_string(request.payload.size()) +
-                     " byte payload is too large for the RequestResponse invocation type (limit " + std::to_string(limit) +
-                     " bytes)");
+                     " byte payload is too large for the RequestResponse invocation type (limit " +
+                     std::to_string(limit) + " bytes)");
   }
-  for (const auto& [what, text] : {std::pair<const char*, const std::string&>{"client context", request.client_context},
-                                   {"Cognito identity", request.cognito_identity}}) {
+  for (const auto& [what, text] :
+       {std::pair<const char*, const std::string&>{"client context", request.client_context},
+        {"Cognito identity", request.cognito_identity}}) {
     if (text.empty()) continue;
     if (const auto fault = json_fault(text)) {
-      return Error(ErrorCode::InvalidRequestContentException, std::string("Could not parse ") + what + " as JSON: " + *fault);
+      return Error(ErrorCode::InvalidRequestContentException,
+                   std::string("Could not parse ") + what + " as JSON: " + *fault);
     }
   }
   if (request.payload.empty()) return {};
@@ -80,8 +85,8 @@ Result<Engine::Version> Engine::resolve(const InvokeRequest& request, std::strin
     if (version.ok()) invoked_arn = (*version)->arn;
     return version;
   }
-  const auto reference = model::parse_function_reference(request.function, request.qualifier,
-                                                         {services_->options.region, services_->options.account});
+  const auto reference = model::parse_function_reference(
+      request.function, request.qualifier, {services_->options.region, services_->options.account});
   if (!reference.ok()) return reference.error();
   auto version = directory_.resolve(reference->name, reference->qualifier, random01);
   if (version.ok()) invoked_arn = reference->qualified_arn();
@@ -96,7 +101,8 @@ Result<Invocation*> Engine::admit(InvokeRequest request, Delivery delivery) {
   std::shared_ptr<EnvironmentPool> pool = pool_for(*version);
   if (pool == nullptr) return closed_error();
   const std::optional<int> reserved = (*version)->reserved_concurrency;
-  if (auto admitted = services_->account.admit(*pool->function(), reserved); !admitted.ok()) return admitted.error();
+  if (auto admitted = services_->account.admit(*pool->function(), reserved); !admitted.ok())
+    return admitted.error();
 
   Invocation& invocation = services_->table.acquire();
   if (request.payload.empty()) request.payload = "{}";
@@ -174,7 +180,8 @@ void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> don
     refused.error = admitted.error();
     refused.status_code = refused.error->http_status();
   }
-  auto answer = std::make_shared<std::pair<std::function<void(InvokeResult)>, InvokeResult>>(std::move(done), std::move(refused));
+  auto answer = std::make_shared<std::pair<std::function<void(InvokeResult)>, InvokeResult>>(
+      std::move(done), std::move(refused));
   const auto call = [answer] { answer->first(std::move(answer->second)); };
   if (!services_->loop->post(call)) call();
 }
@@ -213,8 +220,9 @@ bool Engine::is_current(const catalog::FunctionVersion& version) const {
   const Snapshot snapshot = directory_.find(version.function_name);
   if (snapshot == nullptr) return false;
   if (snapshot->latest != nullptr && snapshot->latest->snapshot_id == version.snapshot_id) return true;
-  return std::any_of(snapshot->versions.begin(), snapshot->versions.end(),
-                     [&version](const auto& entry) { return entry.second->snapshot_id == version.snapshot_id; });
+  return std::any_of(snapshot->versions.begin(), snapshot->versions.end(), [&version](const auto& entry) {
+    return entry.second->snapshot_id == version.snapshot_id;
+  });
 }
 
 std::shared_ptr<EnvironmentPool> Engine::pool_for(const Version& version) {

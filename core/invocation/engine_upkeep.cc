@@ -14,7 +14,8 @@ namespace {
 // How often the loop looks for environments to expire while there are any: often enough for the configured time, seldom
 // enough to cost nothing.
 Nanos sweep_pause(const GatewayOptions& options) {
-  return std::clamp(to_nanos(options.idle_expiry) / 4, to_nanos(std::chrono::milliseconds(10)), to_nanos(std::chrono::seconds(10)));
+  return std::clamp(to_nanos(options.idle_expiry) / 4, to_nanos(std::chrono::milliseconds(10)),
+                    to_nanos(std::chrono::seconds(10)));
 }
 
 std::set<std::uint64_t> snapshot_ids(const std::shared_ptr<const catalog::FunctionSnapshot>& snapshot) {
@@ -93,7 +94,8 @@ Nanos Engine::scan(Nanos now) {
       next = std::min(next, deadline);
     }
   });
-  if (services_->attentive.exchange(false, std::memory_order_seq_cst)) next = std::min(next, now + CoreLoop::kAttention);
+  if (services_->attentive.exchange(false, std::memory_order_seq_cst))
+    next = std::min(next, now + CoreLoop::kAttention);
   if (services_->environments.open() == 0) return next;
   if (now >= next_sweep_) {
     next_sweep_ = now + sweep_pause(services_->options);

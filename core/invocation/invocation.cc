@@ -25,7 +25,8 @@ Invocation& InvocationTable::acquire() {
     std::lock_guard lock(mutex_);
     if (free_.empty()) {
       const std::size_t count = used_.load(std::memory_order_relaxed);
-      if (count / kChunk >= kMaxChunks) throw Error(ErrorCode::ServiceException, "Too many invocations are in flight.");
+      if (count / kChunk >= kMaxChunks)
+        throw Error(ErrorCode::ServiceException, "Too many invocations are in flight.");
       auto* chunk = new Invocation[kChunk];
       for (std::size_t i = 0; i < kChunk; ++i) {
         chunk[i].table_ = this;

@@ -99,7 +99,8 @@ class InvocationTable {
   template <typename Visit>
   void for_each(Visit&& visit) {
     const std::size_t count = used_.load(std::memory_order_acquire);
-    for (std::size_t i = 0; i < count; ++i) visit(chunks_[i / kChunk].load(std::memory_order_acquire)[i % kChunk]);
+    for (std::size_t i = 0; i < count; ++i)
+      visit(chunks_[i / kChunk].load(std::memory_order_acquire)[i % kChunk]);
   }
   // Records held by anyone.
   int in_use() const { return in_use_.load(std::memory_order_relaxed); }

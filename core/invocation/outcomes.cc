@@ -10,24 +10,39 @@
 namespace lambed::invocation {
 namespace {
 
-std::string_view text_of(lambed_slice s) { return s.data == nullptr ? std::string_view() : std::string_view(s.data, s.size); }
+std::string_view text_of(lambed_slice s) {
+  return s.data == nullptr ? std::string_view() : std::string_view(s.data, s.size);
+}
 
 // As Go's os.ProcessState prints it, which is what Lambda shows.
 std::string_view signal_text(int signal) {
   switch (signal) {
-    case SIGABRT: return "aborted";
-    case SIGSEGV: return "segmentation fault";
-    case SIGBUS: return "bus error";
-    case SIGFPE: return "floating point exception";
-    case SIGILL: return "illegal instruction";
-    case SIGKILL: return "killed";
-    case SIGTERM: return "terminated";
-    case SIGINT: return "interrupt";
-    case SIGPIPE: return "broken pipe";
-    case SIGHUP: return "hangup";
-    case SIGQUIT: return "quit";
-    case SIGTRAP: return "trace/breakpoint trap";
-    default: return {};
+    case SIGABRT:
+      return "aborted";
+    case SIGSEGV:
+      return "segmentation fault";
+    case SIGBUS:
+      return "bus error";
+    case SIGFPE:
+      return "floating point exception";
+    case SIGILL:
+      return "illegal instruction";
+    case SIGKILL:
+      return "killed";
+    case SIGTERM:
+      return "terminated";
+    case SIGINT:
+      return "interrupt";
+    case SIGPIPE:
+      return "broken pipe";
+    case SIGHUP:
+      return "hangup";
+    case SIGQUIT:
+      return "quit";
+    case SIGTRAP:
+      return "trace/breakpoint trap";
+    default:
+      return {};
   }
 }
 
@@ -43,7 +58,8 @@ std::string exit_message(const lambed_outcome& outcome) {
 
 }  // namespace
 
-std::string sandbox_document(std::string_view error_type, std::string_view request_id, std::string_view message) {
+std::string sandbox_document(std::string_view error_type, std::string_view request_id,
+                             std::string_view message) {
   std::string document = R"({"errorType":)";
   telemetry::append_json_string(document, error_type);
   document += R"(,"errorMessage":)";
@@ -53,8 +69,9 @@ std::string sandbox_document(std::string_view error_type, std::string_view reque
 }
 
 std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit) {
-  return sandbox_document("Sandbox.Timedout", request_id,
-                          fmt::format("Task timed out after {:.2f} seconds", std::chrono::duration<double>(limit).count()));
+  return sandbox_document(
+      "Sandbox.Timedout", request_id,
+      fmt::format("Task timed out after {:.2f} seconds", std::chrono::duration<double>(limit).count()));
 }
 
 bool ends_environment(const lambed_outcome& outcome) {
@@ -88,7 +105,8 @@ Answer answer_of(const lambed_outcome& outcome, std::string_view request_id, con
       return answer;
     case LAMBED_OUTCOME_OUT_OF_MEMORY:
       answer.error_type = "Runtime.ExitError";
-      answer.payload = sandbox_document(answer.error_type, request_id, "Runtime exited with error: signal: killed");
+      answer.payload =
+          sandbox_document(answer.error_type, request_id, "Runtime exited with error: signal: killed");
       return answer;
     case LAMBED_OUTCOME_REFUSED:
       answer.error_type = "Runtime.HostRefused";
@@ -97,7 +115,8 @@ Answer answer_of(const lambed_outcome& outcome, std::string_view request_id, con
     default:
       // INTERRUPTED without a caller who timed out: something else stopped the handler (a close, an operator).
       answer.error_type = "Runtime.ExitError";
-      answer.payload = sandbox_document(answer.error_type, request_id, "Runtime exited with error: signal: killed");
+      answer.payload =
+          sandbox_document(answer.error_type, request_id, "Runtime exited with error: signal: killed");
       return answer;
   }
 }

@@ -15,16 +15,17 @@ namespace lambed::invocation {
 std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit);
 
 // {"errorType":T,"errorMessage":"RequestId: ID Error: MESSAGE"}
-std::string sandbox_document(std::string_view error_type, std::string_view request_id, std::string_view message);
+std::string sandbox_document(std::string_view error_type, std::string_view request_id,
+                             std::string_view message);
 
 // Whether the environment may serve again after this outcome.
 bool ends_environment(const lambed_outcome& outcome);
 
 struct Answer {
   std::string payload;
-  bool failed = false;      // function_error "Unhandled"
+  bool failed = false;  // function_error "Unhandled"
   bool binary = false;
-  std::string error_type;   // of a failure: "Runtime.ExitError"
+  std::string error_type;  // of a failure: "Runtime.ExitError"
 };
 
 // Copies the payload (its one copy on the way out).

@@ -21,7 +21,8 @@ Nanos timeout_of(const catalog::FunctionVersion& version) {
 
 }  // namespace
 
-EnvironmentPool::EnvironmentPool(std::shared_ptr<Services> services, std::shared_ptr<const catalog::FunctionVersion> version,
+EnvironmentPool::EnvironmentPool(std::shared_ptr<Services> services,
+                                 std::shared_ptr<const catalog::FunctionVersion> version,
                                  std::shared_ptr<FunctionState> function)
     : services_(std::move(services)), version_(std::move(version)), function_(std::move(function)) {}
 
@@ -37,13 +38,17 @@ void EnvironmentPool::push_pending(Invocation& invocation) {
 }
 
 void EnvironmentPool::remove_pending(Invocation& invocation) {
-  (invocation.previous_pending != nullptr ? invocation.previous_pending->next_pending : first_pending_) = invocation.next_pending;
-  (invocation.next_pending != nullptr ? invocation.next_pending->previous_pending : last_pending_) = invocation.previous_pending;
+  (invocation.previous_pending != nullptr ? invocation.previous_pending->next_pending : first_pending_) =
+      invocation.next_pending;
+  (invocation.next_pending != nullptr ? invocation.next_pending->previous_pending : last_pending_) =
+      invocation.previous_pending;
   invocation.is_pending = false;
   --pending_;
 }
 
-EnvironmentPool::Shared EnvironmentPool::shared(Environment& environment) const { return environment.shared_from_this(); }
+EnvironmentPool::Shared EnvironmentPool::shared(Environment& environment) const {
+  return environment.shared_from_this();
+}
 
 // Calls the newest idle environment, unless one is on its way to the queue already.
 EnvironmentPool::Shared EnvironmentPool::call_idle_one() {
@@ -134,9 +139,10 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   out.trace_id = slice(request.trace_id);
   out.tenant_id = slice(request.tenant_id);
   out.deadline = deadline;
-  out.deadline_epoch_ms = std::chrono::duration_cast<std::chrono::milliseconds>(services_->clock->wall().time_since_epoch() +
-                                                                                std::chrono::nanoseconds(timeout_of(*version_)))
-                              .count();
+  out.deadline_epoch_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(services_->clock->wall().time_since_epoch() +
+                                                            std::chrono::nanoseconds(timeout_of(*version_)))
+          .count();
   return LAMBED_TAKE_INVOCATION;
 }
 
@@ -178,8 +184,9 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
   }
   if (came_back) services_->environments.came_back();
   if (invocation->claim(token)) {
-    answer_with(*services_, *invocation, environment, answer_of(outcome, invocation->request.request_id, services_->options.quotas),
-                now, init_duration);
+    answer_with(*services_, *invocation, environment,
+                answer_of(outcome, invocation->request.request_id, services_->options.quotas), now,
+                init_duration);
   } else {
     services_->late_completions.fetch_add(1, std::memory_order_relaxed);
   }

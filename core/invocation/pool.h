@@ -27,7 +27,8 @@ struct PoolStatus {
   int opening = 0, idle = 0, busy = 0, interrupting = 0, abandoned = 0, pending = 0;
 };
 
-class EnvironmentPool final : public environments::EnvironmentOwner, public std::enable_shared_from_this<EnvironmentPool> {
+class EnvironmentPool final : public environments::EnvironmentOwner,
+                              public std::enable_shared_from_this<EnvironmentPool> {
  public:
   EnvironmentPool(std::shared_ptr<Services> services, std::shared_ptr<const catalog::FunctionVersion> version,
                   std::shared_ptr<FunctionState> function);
@@ -64,7 +65,8 @@ class EnvironmentPool final : public environments::EnvironmentOwner, public std:
   // Of the environments' threads.
   void opened(environments::Environment& environment, const lambed_outcome& outcome) override;
   lambed_take take(environments::Environment& environment, lambed_invocation& invocation) override;
-  void complete(environments::Environment& environment, std::uint64_t token, const lambed_outcome& outcome) override;
+  void complete(environments::Environment& environment, std::uint64_t token,
+                const lambed_outcome& outcome) override;
   void closed(environments::Environment& environment) override;
 
  private:
@@ -72,7 +74,9 @@ class EnvironmentPool final : public environments::EnvironmentOwner, public std:
   using Shared = std::shared_ptr<environments::Environment>;
 
   // ---- With mutex_ held.
-  std::size_t available() const { return idle_.size() + static_cast<std::size_t>(woken_ + finishing_ + opening_); }
+  std::size_t available() const {
+    return idle_.size() + static_cast<std::size_t>(woken_ + finishing_ + opening_);
+  }
   std::size_t usable() const { return available() + static_cast<std::size_t>(busy_); }
   void push_pending(Invocation& invocation);
   void remove_pending(Invocation& invocation);

@@ -33,20 +33,24 @@ void EnvironmentPool::request_open(int count) {
 Result<EnvironmentPool::Shared> EnvironmentPool::make_environment() {
   const GatewayOptions& options = services_->options;
   if (services_->environments.abandoned_now() >= options.max_abandoned_environments) {
-    return Error(ErrorCode::ServiceException,
-                 "No execution environment can be opened: " + std::to_string(options.max_abandoned_environments) +
-                     " handlers run on that could not be stopped after their timeout (max_abandoned_environments). They end "
-                     "with their process only; run such functions with isolation 'process'.",
-                 "AbandonedEnvironmentLimitExceeded");
+    return Error(
+        ErrorCode::ServiceException,
+        "No execution environment can be opened: " + std::to_string(options.max_abandoned_environments) +
+            " handlers run on that could not be stopped after their timeout (max_abandoned_environments). "
+            "They end "
+            "with their process only; run such functions with isolation 'process'.",
+        "AbandonedEnvironmentLimitExceeded");
   }
   const std::string language(environments::language_of_runtime(version_->configuration.runtime));
   const auto wanted = options.host_options.find(language);
   auto host = environments::HostRegistry::instance().host_for(
       language, wanted == options.host_options.end() ? environments::HostOptions{} : wanted->second);
   if (!host.ok()) return host.error();
-  auto spec = environments::describe_environment(*version_, options, *services_->random, services_->clock->wall());
+  auto spec =
+      environments::describe_environment(*version_, options, *services_->random, services_->clock->wall());
   if (!spec.ok()) return spec.error();
-  auto environment = std::make_shared<Environment>(shared_from_this(), **host, std::move(*spec), services_->sink);
+  auto environment =
+      std::make_shared<Environment>(shared_from_this(), **host, std::move(*spec), services_->sink);
   for (const std::string& notice : (*host)->take_notices()) environment->write_notice(notice);
   return environment;
 }
@@ -75,7 +79,8 @@ void EnvironmentPool::open_one() {
     {
       std::lock_guard lock(mutex_);
       std::erase(environments_, environment);
-      if (environment->state() != EnvironmentState::kOpening) ++opening_;  // given up meanwhile, and counted then
+      if (environment->state() != EnvironmentState::kOpening)
+        ++opening_;  // given up meanwhile, and counted then
     }
     services_->environments.closed();
     open_failed(begun.error());
@@ -252,7 +257,8 @@ void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t to
     {
       std::lock_guard lock(self->mutex_);
       if (still->state() != EnvironmentState::kInterrupting) return;
-      give_up = self->services_->clock->now() - still->interrupted_at >= to_nanos(self->services_->options.interrupt_grace);
+      give_up = self->services_->clock->now() - still->interrupted_at >=
+                to_nanos(self->services_->options.interrupt_grace);
       if (!give_up) ++still->pins;
     }
     if (give_up) {
@@ -262,7 +268,8 @@ void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t to
       self->escalate_later(still, token);
     }
   };
-  const Nanos at = services_->clock->now() + std::min(kEscalationStep, to_nanos(services_->options.interrupt_grace));
+  const Nanos at =
+      services_->clock->now() + std::min(kEscalationStep, to_nanos(services_->options.interrupt_grace));
   if (services_->loop->on_loop_thread()) {
     services_->loop->schedule(at, step);
   } else {
@@ -316,7 +323,8 @@ void EnvironmentPool::closed(Environment& environment) {
     was_abandoned = environment.state() == EnvironmentState::kAbandoned;
     if (environment.state() != EnvironmentState::kClosing) environment.move_to(EnvironmentState::kClosing);
     environment.move_to(EnvironmentState::kClosed);
-    if (!retired_ && !services_->closing.load(std::memory_order_relaxed) && services_->clock->now() >= warm_again_) {
+    if (!retired_ && !services_->closing.load(std::memory_order_relaxed) &&
+        services_->clock->now() >= warm_again_) {
       missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
       opening_ += missing;
     }
@@ -347,8 +355,8 @@ Nanos EnvironmentPool::sweep(Nanos now) {
   {
     std::lock_guard lock(mutex_);
     while (!idle_.empty() && usable() > static_cast<std::size_t>(keep_warm_)) {
-      const auto oldest =
-          std::min_element(idle_.begin(), idle_.end(), [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+      const auto oldest = std::min_element(idle_.begin(), idle_.end(),
+                                           [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
       if ((*oldest)->idle_since + expiry > now) {
         next = (*oldest)->idle_since + expiry;
         break;
@@ -385,8 +393,8 @@ void EnvironmentPool::close_longest_idle() {
   {
     std::lock_guard lock(mutex_);
     if (idle_.empty()) return;
-    const auto oldest =
-        std::min_element(idle_.begin(), idle_.end(), [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+    const auto oldest = std::min_element(idle_.begin(), idle_.end(),
+                                         [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
     (*oldest)->move_to(EnvironmentState::kClosing);
     victim = shared(**oldest);
     idle_.erase(oldest);
@@ -400,7 +408,8 @@ void EnvironmentPool::shut_down(Nanos now) {
   {
     std::lock_guard lock(mutex_);
     keep_warm_ = 0;
-    for (Invocation* i = first_pending_; i != nullptr; i = i->next_pending) in_flight.emplace_back(i, i->token());
+    for (Invocation* i = first_pending_; i != nullptr; i = i->next_pending)
+      in_flight.emplace_back(i, i->token());
     for (const Shared& environment : environments_) {
       if (environment->state() == EnvironmentState::kBusy) {
         in_flight.emplace_back(static_cast<Invocation*>(environment->invocation), environment->token);
@@ -415,7 +424,8 @@ void EnvironmentPool::shut_down(Nanos now) {
     if (!invocation->claim(token)) continue;  // answered in this moment
     const Shared running = withdraw(*invocation, token, now);
     if (running) running->log().end({});
-    answer_error(*services_, *invocation, Error(ErrorCode::GatewayClosed, "The gateway was closed before the function had answered."));
+    answer_error(*services_, *invocation,
+                 Error(ErrorCode::GatewayClosed, "The gateway was closed before the function had answered."));
     if (running) press(running, token);
   }
   for (const Shared& environment : opening) press(environment, 0);
@@ -428,7 +438,8 @@ void EnvironmentPool::press_on(bool give_up) {
     std::lock_guard lock(mutex_);
     for (const Shared& environment : environments_) {
       const EnvironmentState state = environment->state();
-      if (state != EnvironmentState::kInterrupting && !(give_up && state == EnvironmentState::kClosing)) continue;
+      if (state != EnvironmentState::kInterrupting && !(give_up && state == EnvironmentState::kClosing))
+        continue;
       if (!give_up) ++environment->pins;
       running.emplace_back(environment, environment->token);
     }
@@ -450,11 +461,20 @@ PoolStatus EnvironmentPool::status() const {
     switch (environment->state()) {
       case EnvironmentState::kIdle:
       case EnvironmentState::kFinishing:
-      case EnvironmentState::kWoken: ++s.idle; break;
-      case EnvironmentState::kBusy: ++s.busy; break;
-      case EnvironmentState::kInterrupting: ++s.interrupting; break;
-      case EnvironmentState::kAbandoned: ++s.abandoned; break;
-      default: break;
+      case EnvironmentState::kWoken:
+        ++s.idle;
+        break;
+      case EnvironmentState::kBusy:
+        ++s.busy;
+        break;
+      case EnvironmentState::kInterrupting:
+        ++s.interrupting;
+        break;
+      case EnvironmentState::kAbandoned:
+        ++s.abandoned;
+        break;
+      default:
+        break;
     }
   }
   return s;

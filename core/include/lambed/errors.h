@@ -14,28 +14,28 @@ namespace [[gnu::visibility("default")]] lambed {
 // name, HTTP status, member that carries the message in the JSON body, "Type" member ("" = absent).
 // Source: botocore's model of Lambda 2015-03-31 and answers recorded from AWS (docs/fidelity.md). Names are AWS's own; the
 // last group is lambed's and says so in its text.
-#define LAMBED_ERRORS(X)                                                    \
-  X(ValidationException, 400, "message", "")                                \
-  X(InvalidParameterValueException, 400, "message", "User")                 \
-  X(InvalidRequestContentException, 400, "message", "User")                 \
-  X(CodeStorageExceededException, 400, "message", "User")                   \
-  X(PolicyLengthExceededException, 400, "message", "User")                  \
-  X(AccessDeniedException, 403, "Message", "")                              \
-  X(ResourceNotFoundException, 404, "Message", "User")                      \
-  X(ResourceConflictException, 409, "message", "User")                      \
-  X(ResourceInUseException, 400, "Message", "User")                         \
-  X(ResourceNotReadyException, 502, "Message", "User")                      \
-  X(PreconditionFailedException, 412, "message", "User")                    \
-  X(ProvisionedConcurrencyConfigNotFoundException, 404, "message", "User")  \
-  X(RequestTooLargeException, 413, "message", "User")                       \
-  X(RequestEntityTooLargeException, 413, "message", "")                     \
-  X(UnsupportedMediaTypeException, 415, "message", "User")                  \
-  X(TooManyRequestsException, 429, "message", "User")                       \
-  X(ServiceException, 500, "Message", "Service")                            \
-  X(OperationNotSupportedException, 501, "message", "User")                 \
-  X(InvalidRuntimeException, 502, "Message", "User")                        \
-  X(InvalidZipFileException, 502, "Message", "User")                        \
-  X(HostUnavailable, 502, "message", "User")                                \
+#define LAMBED_ERRORS(X)                                                   \
+  X(ValidationException, 400, "message", "")                               \
+  X(InvalidParameterValueException, 400, "message", "User")                \
+  X(InvalidRequestContentException, 400, "message", "User")                \
+  X(CodeStorageExceededException, 400, "message", "User")                  \
+  X(PolicyLengthExceededException, 400, "message", "User")                 \
+  X(AccessDeniedException, 403, "Message", "")                             \
+  X(ResourceNotFoundException, 404, "Message", "User")                     \
+  X(ResourceConflictException, 409, "message", "User")                     \
+  X(ResourceInUseException, 400, "Message", "User")                        \
+  X(ResourceNotReadyException, 502, "Message", "User")                     \
+  X(PreconditionFailedException, 412, "message", "User")                   \
+  X(ProvisionedConcurrencyConfigNotFoundException, 404, "message", "User") \
+  X(RequestTooLargeException, 413, "message", "User")                      \
+  X(RequestEntityTooLargeException, 413, "message", "")                    \
+  X(UnsupportedMediaTypeException, 415, "message", "User")                 \
+  X(TooManyRequestsException, 429, "message", "User")                      \
+  X(ServiceException, 500, "Message", "Service")                           \
+  X(OperationNotSupportedException, 501, "message", "User")                \
+  X(InvalidRuntimeException, 502, "Message", "User")                       \
+  X(InvalidZipFileException, 502, "Message", "User")                       \
+  X(HostUnavailable, 502, "message", "User")                               \
   X(GatewayClosed, 503, "message", "User")
 
 enum class ErrorCode {
@@ -73,4 +73,4 @@ class Error : public std::runtime_error {
   std::string reason_;
 };
 
-}  // namespace lambed
+}  // namespace gnu::visibility("default")]]lambed

@@ -47,7 +47,7 @@ struct CreateFunctionRequest {
   std::optional<std::map<std::string, std::string>> environment = {};
   std::vector<std::string> layers = {};  // folders with the content of /opt; a later one wins
   std::map<std::string, std::string> tags = {};
-  std::string role = {};                   // only its shape is checked
+  std::string role = {};  // only its shape is checked
   LogFormat log_format = LogFormat::kText;
   std::optional<int> ephemeral_storage_mb = {};  // default 512
   bool publish = false;
@@ -129,4 +129,4 @@ struct AliasConfiguration {
   std::map<std::string, double> weights;
 };
 
-}  // namespace lambed
+}  // namespace gnu::visibility("default")]]lambed

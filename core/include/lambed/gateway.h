@@ -58,9 +58,9 @@ struct GatewayStatus {
   int opening = 0;
   int idle = 0;
   int busy = 0;
-  int interrupting = 0;  // told to stop, not stopped yet
-  int abandoned = 0;     // cannot be stopped; their threads run on
-  int in_flight = 0;     // invocations admitted and not answered
+  int interrupting = 0;                // told to stop, not stopped yet
+  int abandoned = 0;                   // cannot be stopped; their threads run on
+  int in_flight = 0;                   // invocations admitted and not answered
   std::uint64_t late_completions = 0;  // answers that came after the caller had his; ignored
 };
 
@@ -83,7 +83,8 @@ class Gateway {
 
   // ---- Functions. `function` takes every form of a name: see InvokeRequest::function.
   FunctionConfiguration create_function(CreateFunctionRequest request);
-  FunctionConfiguration get_function_configuration(const std::string& function, const std::string& qualifier = {}) const;
+  FunctionConfiguration get_function_configuration(const std::string& function,
+                                                   const std::string& qualifier = {}) const;
   FunctionConfiguration update_function_code(UpdateCodeRequest request);
   FunctionConfiguration update_function_configuration(UpdateConfigurationRequest request);
   std::vector<FunctionConfiguration> list_functions() const;
@@ -104,7 +105,8 @@ class Gateway {
   std::optional<int> get_function_concurrency(const std::string& function) const;
   void delete_function_concurrency(const std::string& function);
   // Keeps so many environments of a version or alias open. 0 removes the setting.
-  void put_provisioned_concurrency(const std::string& function, const std::string& qualifier, int environments);
+  void put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
+                                   int environments);
 
   // ---- Invocations.
   // Blocks until the handler has answered or its limit has passed, and no longer than that. A handler never runs on the
@@ -131,4 +133,4 @@ class Gateway {
   std::shared_ptr<Implementation> implementation_;
 };
 
-}  // namespace lambed
+}  // namespace gnu::visibility("default")]]lambed

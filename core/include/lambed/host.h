@@ -58,23 +58,23 @@ typedef enum lambed_context {
 } lambed_context;
 
 typedef enum lambed_memory_scope {
-  LAMBED_MEMORY_UNLIMITED = 0,      /* no cap can be held in process */
+  LAMBED_MEMORY_UNLIMITED = 0, /* no cap can be held in process */
   LAMBED_MEMORY_PER_ENVIRONMENT = 1,
   LAMBED_MEMORY_PER_VM = 2
 } lambed_memory_scope;
 
 enum lambed_host_traits {
-  LAMBED_HOST_SHARED_LOCK = 1u << 0,       /* environments take turns at one interpreter lock */
-  LAMBED_HOST_SHARED_NAMESPACE = 1u << 1,  /* global definitions of one function can reach another */
-  LAMBED_HOST_RESTARTABLE = 1u << 2,       /* start may follow stop in one process */
-  LAMBED_HOST_CONTAINS_EXIT = 1u << 3,     /* exit() of the language ends the environment, not the process */
-  LAMBED_HOST_CONTAINS_FATAL = 1u << 4     /* so does running out of the language's heap */
+  LAMBED_HOST_SHARED_LOCK = 1u << 0,      /* environments take turns at one interpreter lock */
+  LAMBED_HOST_SHARED_NAMESPACE = 1u << 1, /* global definitions of one function can reach another */
+  LAMBED_HOST_RESTARTABLE = 1u << 2,      /* start may follow stop in one process */
+  LAMBED_HOST_CONTAINS_EXIT = 1u << 3,    /* exit() of the language ends the environment, not the process */
+  LAMBED_HOST_CONTAINS_FATAL = 1u << 4    /* so does running out of the language's heap */
 };
 
 /* Filled by `describe`; strings live as long as the plugin. Before `start` the version may be empty. */
 typedef struct lambed_host_description {
   uint32_t size;
-  lambed_slice language;            /* "python", "nodejs", "ruby": the runtime identifier without its version */
+  lambed_slice language; /* "python", "nodejs", "ruby": the runtime identifier without its version */
   lambed_slice interpreter_version; /* "3.11.2" */
   lambed_slice interpreter_path;    /* the library or executable that was found, for `lambed doctor` */
   uint32_t traits;                  /* lambed_host_traits */
@@ -84,7 +84,7 @@ typedef struct lambed_host_description {
   size_t start_after_count;
   const lambed_slice* global_libraries; /* libraries whose symbols the host needs, or makes, global */
   size_t global_library_count;
-  const int* signals;               /* signals whose handlers the interpreter needs for itself */
+  const int* signals; /* signals whose handlers the interpreter needs for itself */
   size_t signal_count;
 } lambed_host_description;
 
@@ -97,10 +97,11 @@ typedef enum lambed_stream {
 typedef enum lambed_outcome_kind {
   LAMBED_OUTCOME_SUCCESS = 0,
   LAMBED_OUTCOME_FUNCTION_ERROR = 1, /* payload is the runtime's error document */
-  LAMBED_OUTCOME_EXITED = 2,         /* the handler ended its process (exit, abort): exit_code or term_signal says how */
-  LAMBED_OUTCOME_OUT_OF_MEMORY = 3,  /* ended by the memory limit without a document of its own */
-  LAMBED_OUTCOME_INTERRUPTED = 4,    /* stopped by `interrupt`; the core knows why */
-  LAMBED_OUTCOME_REFUSED = 5         /* the host could not run it (poisoned VM, clash of definitions): payload is a
+  LAMBED_OUTCOME_EXITED =
+      2, /* the handler ended its process (exit, abort): exit_code or term_signal says how */
+  LAMBED_OUTCOME_OUT_OF_MEMORY = 3, /* ended by the memory limit without a document of its own */
+  LAMBED_OUTCOME_INTERRUPTED = 4,   /* stopped by `interrupt`; the core knows why */
+  LAMBED_OUTCOME_REFUSED = 5 /* the host could not run it (poisoned VM, clash of definitions): payload is a
                                         message in words that names the cause and the remedy */
 } lambed_outcome_kind;
 
@@ -111,13 +112,13 @@ enum lambed_outcome_flags {
 
 typedef struct lambed_outcome {
   uint32_t size;
-  uint32_t kind;             /* lambed_outcome_kind */
-  uint32_t flags;            /* lambed_outcome_flags */
-  int32_t exit_code;         /* EXITED */
-  int32_t term_signal;       /* EXITED by a signal, else 0 */
-  lambed_slice payload;      /* valid during the call of opened/complete only */
-  lambed_slice error_type;   /* FUNCTION_ERROR: e.g. "Runtime.ImportModuleError", for the telemetry */
-  uint64_t memory_peak;      /* bytes: the environment's highest use so far; 0 unknown */
+  uint32_t kind;           /* lambed_outcome_kind */
+  uint32_t flags;          /* lambed_outcome_flags */
+  int32_t exit_code;       /* EXITED */
+  int32_t term_signal;     /* EXITED by a signal, else 0 */
+  lambed_slice payload;    /* valid during the call of opened/complete only */
+  lambed_slice error_type; /* FUNCTION_ERROR: e.g. "Runtime.ImportModuleError", for the telemetry */
+  uint64_t memory_peak;    /* bytes: the environment's highest use so far; 0 unknown */
 } lambed_outcome;
 
 /* ---- What the core hands over --------------------------------------------------------------------------------------- */
@@ -125,39 +126,40 @@ typedef struct lambed_outcome {
 /* Valid until `open` returns: the host copies what it keeps. */
 typedef struct lambed_environment_options {
   uint32_t size;
-  void* user;                       /* handed back in every call that concerns this environment */
+  void* user; /* handed back in every call that concerns this environment */
   lambed_slice function_name;
-  lambed_slice function_version;    /* "$LATEST" or a number */
-  lambed_slice function_id;         /* tells apart two functions of one name, one deleted before the other was made */
-  lambed_slice code_id;             /* equal for environments that run the same code: SHA-256 or another opaque word */
-  lambed_slice runtime;             /* as configured: "python3.11" */
-  lambed_slice handler;             /* as configured: "app.handler" */
-  lambed_slice task_root;           /* absolute folder of the code */
-  const lambed_slice* layers;       /* absolute folders, first the one that wins (Lambda: the last layer listed) */
+  lambed_slice function_version; /* "$LATEST" or a number */
+  lambed_slice function_id; /* tells apart two functions of one name, one deleted before the other was made */
+  lambed_slice code_id;   /* equal for environments that run the same code: SHA-256 or another opaque word */
+  lambed_slice runtime;   /* as configured: "python3.11" */
+  lambed_slice handler;   /* as configured: "app.handler" */
+  lambed_slice task_root; /* absolute folder of the code */
+  const lambed_slice* layers; /* absolute folders, first the one that wins (Lambda: the last layer listed) */
   size_t layer_count;
-  const lambed_variable* variables; /* the whole environment of the function: Lambda's own and the function's */
+  const lambed_variable*
+      variables; /* the whole environment of the function: Lambda's own and the function's */
   size_t variable_count;
-  uint64_t memory_limit;            /* bytes, MemorySize */
-  int64_t init_deadline;            /* 0: none. The core interrupts at that time; the host need not watch it */
+  uint64_t memory_limit; /* bytes, MemorySize */
+  int64_t init_deadline; /* 0: none. The core interrupts at that time; the host need not watch it */
   lambed_slice log_group;
   lambed_slice log_stream;
-  uint32_t json_logs;               /* LoggingConfig.LogFormat is JSON */
+  uint32_t json_logs; /* LoggingConfig.LogFormat is JSON */
 } lambed_environment_options;
 
 /* Valid until `complete` for this token has returned. */
 typedef struct lambed_invocation {
   uint32_t size;
-  uint64_t token;                    /* never used twice; names this invocation in complete and interrupt */
-  lambed_slice event;                /* checked: valid JSON in UTF-8 */
+  uint64_t token;     /* never used twice; names this invocation in complete and interrupt */
+  lambed_slice event; /* checked: valid JSON in UTF-8 */
   lambed_slice request_id;
   lambed_slice invoked_function_arn;
   lambed_slice function_version;
-  lambed_slice client_context;       /* JSON, decoded from base64; empty: none */
-  lambed_slice cognito_identity;     /* JSON {"cognitoIdentityId","cognitoIdentityPoolId"}; empty: none */
-  lambed_slice trace_id;             /* X-Ray header; empty: none */
-  lambed_slice tenant_id;            /* empty: none */
-  int64_t deadline;                  /* monotonic */
-  int64_t deadline_epoch_ms;         /* the same instant as Unix time */
+  lambed_slice client_context;   /* JSON, decoded from base64; empty: none */
+  lambed_slice cognito_identity; /* JSON {"cognitoIdentityId","cognitoIdentityPoolId"}; empty: none */
+  lambed_slice trace_id;         /* X-Ray header; empty: none */
+  lambed_slice tenant_id;        /* empty: none */
+  int64_t deadline;              /* monotonic */
+  int64_t deadline_epoch_ms;     /* the same instant as Unix time */
 } lambed_invocation;
 
 typedef enum lambed_take {
@@ -202,9 +204,9 @@ typedef struct lambed_option {
 /* Valid until `start` returns. */
 typedef struct lambed_host_options {
   uint32_t size;
-  uint32_t context;               /* lambed_context */
-  lambed_slice plugin_path;       /* this plugin's own file */
-  const lambed_option* options;   /* e.g. {"interpreter", "/usr/bin/python3.12"}; unknown ones are ignored */
+  uint32_t context;             /* lambed_context */
+  lambed_slice plugin_path;     /* this plugin's own file */
+  const lambed_option* options; /* e.g. {"interpreter", "/usr/bin/python3.12"}; unknown ones are ignored */
   size_t option_count;
 } lambed_host_options;
 
@@ -233,7 +235,8 @@ typedef struct lambed_host_api {
   uint32_t abi;
   void (*describe)(lambed_host_description* description);
   /* Finds and starts the interpreter. Blocks. Leaves the process's signal handlers as it found them. */
-  int (*start)(const lambed_core* core, const lambed_host_options* options, char* message, size_t message_size);
+  int (*start)(const lambed_core* core, const lambed_host_options* options, char* message,
+               size_t message_size);
   /* Opens an environment; returns at once, the answer is `opened`. Fails only when nothing was begun. */
   int (*open)(const lambed_environment_options* options, lambed_environment** environment, char* message,
               size_t message_size);

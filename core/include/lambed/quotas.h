@@ -17,7 +17,8 @@ struct Quotas {
   int timeout_min_s = 1;
   int timeout_max_s = 900;
   int timeout_default_s = 3;
-  std::chrono::milliseconds init_timeout{10'000};  // what Lambda allows the init phase of an on-demand environment
+  std::chrono::milliseconds init_timeout{
+      10'000};  // what Lambda allows the init phase of an on-demand environment
 
   std::uint64_t environment_variables = 4096;  // of the compact JSON of the map
   std::uint64_t resource_policy = 20 * 1024;
@@ -55,4 +56,4 @@ struct Quotas {
   }
 };
 
-}  // namespace lambed
+}  // namespace gnu::visibility("default")]]lambed

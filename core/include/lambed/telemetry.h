@@ -13,12 +13,12 @@ namespace [[gnu::visibility("default")]] lambed {
 enum class LogKind {
   kFunctionStdout,  // text as the function wrote it; lines end in \n
   kFunctionStderr,
-  kFunctionLog,     // a line of logging / console / Logger, in Lambda's format
-  kInitStart,       // "INIT_START Runtime Version: ..."
-  kStart,           // "START RequestId: ID Version: V"
-  kEnd,             // "END RequestId: ID"
-  kReport,          // "REPORT RequestId: ID\tDuration: ..."
-  kNotice           // for the operator: function_name may be empty
+  kFunctionLog,  // a line of logging / console / Logger, in Lambda's format
+  kInitStart,    // "INIT_START Runtime Version: ..."
+  kStart,        // "START RequestId: ID Version: V"
+  kEnd,          // "END RequestId: ID"
+  kReport,       // "REPORT RequestId: ID\tDuration: ..."
+  kNotice        // for the operator: function_name may be empty
 };
 
 // One record. The views are valid during LogSink::write only. Platform records (INIT_START, START, END, REPORT) carry
@@ -71,12 +71,13 @@ class MemoryLogSink : public LogSink {
 // What a function has used since it was created, in the billing step of the gateway's quotas.
 struct FunctionUsage {
   std::uint64_t requests = 0;
-  std::uint64_t errors = 0;      // function errors, timeouts included
+  std::uint64_t errors = 0;  // function errors, timeouts included
   std::uint64_t timeouts = 0;
-  std::uint64_t throttles = 0;   // 429s; not counted as requests
+  std::uint64_t throttles = 0;  // 429s; not counted as requests
   std::uint64_t cold_starts = 0;
-  std::uint64_t gb_milliseconds_x1024 = 0;  // billed milliseconds x memory in MB (1 GB-second = 1,024,000 of these)
+  std::uint64_t gb_milliseconds_x1024 =
+      0;  // billed milliseconds x memory in MB (1 GB-second = 1,024,000 of these)
   double gb_seconds() const { return static_cast<double>(gb_milliseconds_x1024) / 1'024'000.0; }
 };
 
-}  // namespace lambed
+}  // namespace gnu::visibility("default")]]lambed

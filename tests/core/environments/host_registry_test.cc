@@ -26,7 +26,9 @@ class PluginFolder {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
   }
-  void put(const std::string& file, const std::string& content) const { std::ofstream(path_ / file) << content; }
+  void put(const std::string& file, const std::string& content) const {
+    std::ofstream(path_ / file) << content;
+  }
 
  private:
   fs::path path_;
