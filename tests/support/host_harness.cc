@@ -35,7 +35,9 @@ std::int64_t clock_ns(clockid_t clock) {
 
 lambed_slice slice(const std::string& text) { return {text.data(), text.size()}; }
 
-std::string text_of(lambed_slice bytes) { return bytes.size == 0 ? std::string() : std::string(bytes.data, bytes.size); }
+std::string text_of(lambed_slice bytes) {
+  return bytes.size == 0 ? std::string() : std::string(bytes.data, bytes.size);
+}
 
 Outcome outcome_of(const lambed_outcome& raw) {
   Outcome outcome;
@@ -153,7 +155,8 @@ void core_wait(void* user) {
   EnvironmentRecord& record = record_of(user);
   std::unique_lock lock(record.mutex);
   record.changed.wait(lock, [&record] {
-    return record.nudged || record.closing || record.abandoned || record.repeats_left > 0 || !record.queue.empty();
+    return record.nudged || record.closing || record.abandoned || record.repeats_left > 0 ||
+           !record.queue.empty();
   });
   record.nudged = false;
 }
@@ -265,7 +268,8 @@ bool HarnessEnvironment::wait_taken(std::uint64_t token, std::chrono::millisecon
   return record_->wait_for(lock, timeout, [this, token] { return record_->running.count(token) != 0; });
 }
 
-std::optional<Outcome> HarnessEnvironment::wait_outcome(std::uint64_t token, std::chrono::milliseconds timeout) const {
+std::optional<Outcome> HarnessEnvironment::wait_outcome(std::uint64_t token,
+                                                        std::chrono::milliseconds timeout) const {
   std::unique_lock lock(record_->mutex);
   const bool answered =
       record_->wait_for(lock, timeout, [this, token] { return record_->answers.count(token) != 0; });
@@ -302,7 +306,8 @@ double HarnessEnvironment::mean_ns(const std::string& event, std::uint64_t count
   if (!record_->wait_for(lock, 10 * kPatience, [this, count] { return record_->repeats_done == count; })) {
     throw std::runtime_error("the repeated invocations did not end in time");
   }
-  if (record_->repeats_failed > 0) throw std::runtime_error("a repeated invocation failed: " + record_->repeat_failure);
+  if (record_->repeats_failed > 0)
+    throw std::runtime_error("a repeated invocation failed: " + record_->repeat_failure);
   return static_cast<double>(record_->repeat_ended - record_->repeat_began) / static_cast<double>(count);
 }
 
@@ -318,7 +323,8 @@ std::optional<Outcome> HarnessEnvironment::interrupt_until_answered(std::uint64_
   while (std::chrono::steady_clock::now() < end) {
     interrupt(token);
     const auto step = std::chrono::milliseconds(50);
-    if (std::optional<Outcome> outcome = token == 0 ? wait_opened(step) : wait_outcome(token, step)) return outcome;
+    if (std::optional<Outcome> outcome = token == 0 ? wait_opened(step) : wait_outcome(token, step))
+      return outcome;
   }
   return std::nullopt;
 }
@@ -394,7 +400,8 @@ std::vector<std::string> HarnessEnvironment::notices() const {
 }
 
 HostHarness::HostHarness(const std::string& plugin_path, Pairs options, lambed_context context) {
-  void* const library = dlopen(plugin_path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never dlclosed: hosts cannot be unloaded
+  void* const library =
+      dlopen(plugin_path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never dlclosed: hosts cannot be unloaded
   if (library == nullptr) throw std::runtime_error(std::string("cannot load the plugin: ") + dlerror());
   void* const symbol = dlsym(library, LAMBED_HOST_ENTRY);
   if (symbol == nullptr) throw std::runtime_error(plugin_path + " does not export " LAMBED_HOST_ENTRY);
@@ -402,7 +409,8 @@ HostHarness::HostHarness(const std::string& plugin_path, Pairs options, lambed_c
   static_assert(sizeof entry == sizeof symbol);
   std::memcpy(&entry, &symbol, sizeof entry);
   api_ = entry(LAMBED_HOST_ABI);
-  if (api_ == nullptr) throw std::runtime_error(plugin_path + " refuses plugin ABI " + std::to_string(LAMBED_HOST_ABI));
+  if (api_ == nullptr)
+    throw std::runtime_error(plugin_path + " refuses plugin ABI " + std::to_string(LAMBED_HOST_ABI));
 
   const std::vector<lambed_option> raw_options = options_of(options);
   lambed_host_options start{};
@@ -424,7 +432,8 @@ std::string HostHarness::plugin(const std::string& file_name) {
 #ifdef LAMBED_TEST_HOST_DIR
   if (folder == nullptr) folder = LAMBED_TEST_HOST_DIR;
 #endif
-  if (folder == nullptr) throw std::runtime_error("set LAMBED_TEST_HOST_DIR to the folder of the host plugins");
+  if (folder == nullptr)
+    throw std::runtime_error("set LAMBED_TEST_HOST_DIR to the folder of the host plugins");
   return (std::filesystem::path(folder) / file_name).string();
 }
 
@@ -516,7 +525,8 @@ bool HostHarness::wait_notice(const std::string& text, std::chrono::milliseconds
 
 TemporaryFolder::TemporaryFolder() {
   std::string pattern = (std::filesystem::temp_directory_path() / "lambed-test-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("cannot make a temporary folder " + pattern);
+  if (mkdtemp(pattern.data()) == nullptr)
+    throw std::runtime_error("cannot make a temporary folder " + pattern);
   path_ = pattern;
 }
 

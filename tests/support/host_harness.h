@@ -88,7 +88,8 @@ class HarnessEnvironment {
   std::uint64_t submit(const std::string& event) const;
   // True once `take` has handed out that invocation.
   bool wait_taken(std::uint64_t token, std::chrono::milliseconds timeout = kPatience) const;
-  std::optional<Outcome> wait_outcome(std::uint64_t token, std::chrono::milliseconds timeout = kPatience) const;
+  std::optional<Outcome> wait_outcome(std::uint64_t token,
+                                      std::chrono::milliseconds timeout = kPatience) const;
   // How often `complete` was called for that token: a correct host says 1 at most.
   int completions(std::uint64_t token) const;
   // submit + wait_outcome; throws std::runtime_error when no answer comes in time.
@@ -101,7 +102,8 @@ class HarnessEnvironment {
 
   lambed_interrupt interrupt(std::uint64_t token) const;
   // Interrupts every 50 ms, as the core does, until the invocation (0: the init) has been answered.
-  std::optional<Outcome> interrupt_until_answered(std::uint64_t token, std::chrono::milliseconds timeout = kPatience) const;
+  std::optional<Outcome> interrupt_until_answered(std::uint64_t token,
+                                                  std::chrono::milliseconds timeout = kPatience) const;
   void abandon() const;
   lambed_usage usage() const;
 
