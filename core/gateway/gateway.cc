@@ -5,6 +5,7 @@
 #include "catalog/catalog.h"
 #include "environments/host_registry.h"
 #include "invocation/engine.h"
+#include "lambed/embedding.h"
 
 namespace lambed {
 
@@ -113,7 +114,11 @@ InvokeResult Gateway::invoke(InvokeRequest request) {
 }
 
 void Gateway::invoke(InvokeRequest request, std::function<void(InvokeResult)> done) {
-  implementation_->engine().invoke(std::move(request), std::move(done));
+  invoke(std::move(request), std::move(done), CallbackThread::kCoreLoop);
+}
+
+void Gateway::invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread) {
+  implementation_->engine().invoke(std::move(request), std::move(done), thread);
 }
 
 std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
@@ -130,6 +135,10 @@ GatewayStatus Gateway::status() const { return implementation_->engine().status(
 
 std::vector<HostReport> Gateway::hosts(bool probe) {
   return environments::HostRegistry::instance().report(probe);
+}
+
+void declare_context(Context context) {
+  environments::HostRegistry::instance().set_context(static_cast<lambed_context>(context));
 }
 
 void Gateway::close() { implementation_->engine().close(); }

@@ -66,7 +66,10 @@ void deliver(Services& services, Invocation& invocation) {
       invocation.caller.unpark();
       return;
     case Delivery::kCallback:
-      if (!services.loop->post(&invocation)) static_cast<Posted&>(invocation).run();
+      if (!services.loop->post(&invocation)) invocation.run();
+      return;
+    case Delivery::kCallbackAnywhere:
+      invocation.run();
       return;
     case Delivery::kFuture: {
       std::promise<InvokeResult> promise = std::move(invocation.promise);

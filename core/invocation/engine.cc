@@ -165,13 +165,14 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request) {
   return result;
 }
 
-void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> done) {
+void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread) {
   InvokeResult refused;
   if (auto dry = dry_run(request)) {
     refused = std::move(*dry);
   } else {
     refused.request_id = request.request_id;
-    auto admitted = admit(std::move(request), Delivery::kCallback);
+    auto admitted = admit(std::move(request),
+                          thread == CallbackThread::kAny ? Delivery::kCallbackAnywhere : Delivery::kCallback);
     if (admitted.ok()) {
       (*admitted)->callback = std::move(done);
       dispatch(**admitted);
@@ -183,7 +184,7 @@ void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> don
   auto answer = std::make_shared<std::pair<std::function<void(InvokeResult)>, InvokeResult>>(
       std::move(done), std::move(refused));
   const auto call = [answer] { answer->first(std::move(answer->second)); };
-  if (!services_->loop->post(call)) call();
+  if (thread == CallbackThread::kAny || !services_->loop->post(call)) call();
 }
 
 std::future<InvokeResult> Engine::invoke_future(InvokeRequest request) {

@@ -29,7 +29,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine& operator=(const Engine&) = delete;
 
   Result<InvokeResult> invoke(InvokeRequest request);
-  void invoke(InvokeRequest request, std::function<void(InvokeResult)> done);
+  void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   std::future<InvokeResult> invoke_future(InvokeRequest request);
 
   FunctionUsage usage(const std::string& function_id) const;

@@ -32,7 +32,7 @@ class InvocationTable;
 class EnvironmentPool;
 
 // How the answer reaches the caller.
-enum class Delivery : std::uint8_t { kCallerWaits, kCallback, kFuture };
+enum class Delivery : std::uint8_t { kCallerWaits, kCallback, kCallbackAnywhere, kFuture };
 
 class Invocation final : public Posted {
  public:
@@ -73,9 +73,11 @@ class Invocation final : public Posted {
   // One of the two sides is done with the record.
   void let_go();
 
+  // Calls the callback and lets go; posted to the core loop or called where the answer is.
+  void run() override;
+
  private:
   friend class InvocationTable;
-  void run() override;  // calls the callback, on the core loop
 
   InvocationTable* table_ = nullptr;
   std::uint32_t index_ = 0;
