@@ -57,8 +57,9 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 
 void append_init_start(std::string& out, std::string_view runtime_version,
                        std::string_view runtime_version_arn) {
-  append(out, FMT_COMPILE("INIT_START Runtime Version: {}\tRuntime Version ARN: {}\n"), runtime_version,
-         runtime_version_arn);
+  append(out, FMT_COMPILE("INIT_START Runtime Version: {}"), runtime_version);
+  if (!runtime_version_arn.empty()) append(out, FMT_COMPILE("\tRuntime Version ARN: {}"), runtime_version_arn);
+  out += '\n';
 }
 
 void append_start(std::string& out, std::string_view request_id, std::string_view version) {
