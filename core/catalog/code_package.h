@@ -9,6 +9,21 @@
 
 namespace lambed::catalog {
 
+// Where a package comes from: what the catalogue keeps of it.
+struct CodeReference {
+  enum class Form {
+    kLiveFolder,   // `path`: the caller's folder
+    kZip,          // blob: the bytes of the zip
+    kInline,       // blob: the text; `path`: its file, relative to the task root
+    kFrozenFolder  // blob: a folder archive (catalog/folder_archive.h)
+  };
+  Form form = Form::kLiveFolder;
+  std::string path;
+  std::string blob;        // SHA-256 in hexadecimal digits; empty for a live folder
+  std::uint64_t size = 0;  // of the blob
+  bool operator==(const CodeReference&) const = default;
+};
+
 // A folder with code that stays there as long as anyone holds this object. Two kinds: a *live* folder belongs
 // to the caller and is used where it lies; a *stored* one belongs to the package store, is named by the
 // SHA-256 of what it holds, is shared by all functions with the same code and is removed with its last
@@ -32,7 +47,8 @@ class CodePackage {
   virtual Result<std::string> sha256() = 0;
   // Bytes of the zip or source, for a live folder of all its files.
   virtual Result<std::uint64_t> size() = 0;
-  virtual bool is_live() const = 0;
+  virtual const CodeReference& reference() const = 0;
+  bool is_live() const { return reference().form == CodeReference::Form::kLiveFolder; }
 
  protected:
   CodePackage() = default;

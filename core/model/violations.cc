@@ -14,7 +14,7 @@ std::string shown(std::string_view value) {
   if (is_utf8(value) && value.find('\0') == std::string_view::npos) return std::string(value);
   std::string text;
   for (const char c : value) {
-    if (c > 0) {
+    if (const auto byte = static_cast<unsigned char>(c); byte > 0 && byte < 0x80) {
       text.push_back(c);
     } else {
       text += "\xEF\xBF\xBD";
