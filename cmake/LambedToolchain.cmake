@@ -24,7 +24,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 and 13 see overlaps and overruns inside std::string's own operator+ (GCC bugs 105651, 105329).
   target_compile_options(
     lambed_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds>
-                              $<$<COMPILE_LANGUAGE:CXX>:-Wno-stringop-overflow>)
+                              $<$<COMPILE_LANGUAGE:CXX>:-Wno-stringop-overflow -Wno-stringop-overread>)
 endif()
 if(LAMBED_WERROR)
   target_compile_options(lambed_warnings INTERFACE -Werror)
