@@ -97,7 +97,7 @@ void CoreLoop::wake() { uv_async_send(&async_); }
 CoreLoop::TimerId CoreLoop::schedule(Nanos at, std::function<void()> function) {
   const TimerId id = next_timer_++;
   timers_.emplace(at, Timer{id, std::move(function)});
-  if (at < next_look_.load(std::memory_order_relaxed)) next_look_.store(at, std::memory_order_seq_cst);
+  look_by(at);
   return id;
 }
 
@@ -125,7 +125,7 @@ void CoreLoop::look_at_timers() {
   }
   Nanos next = scan_ ? scan_(now) : kNever;
   if (!timers_.empty() && timers_.begin()->first < next) next = timers_.begin()->first;
-  next_look_.store(next, std::memory_order_seq_cst);
+  look_by(next);
 }
 
 bool CoreLoop::run_posted() {

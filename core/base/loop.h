@@ -55,7 +55,8 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   // Makes sure that scan is called no later than `at`. Any thread; costs a system call only when the loop would otherwise
   // sleep past it, which it does not while calls keep coming: after a scan it looks again within kAttention.
   void wake_by(Nanos at) {
-    if (at < next_look_.load(std::memory_order_seq_cst)) wake();
+    // The loop says that it sleeps before it reads next_look_ for the last time: one of the two sees the other.
+    if (look_by(at) && asleep_.load(std::memory_order_seq_cst)) wake();
   }
   // The loop does not sleep longer than this for as long as something was armed since it last looked. One second is the
   // shortest timeout a function can have, so arming a deadline finds the loop attentive already.
@@ -77,6 +78,15 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
 
   void run();
   void wake();
+  // Brings the next look forward to `at`, never back: whoever arms something while a look is under way is not forgotten.
+  // False when the loop looks by then anyway.
+  bool look_by(Nanos at) {
+    Nanos next = next_look_.load(std::memory_order_seq_cst);
+    while (at < next) {
+      if (next_look_.compare_exchange_weak(next, at, std::memory_order_seq_cst)) return true;
+    }
+    return false;
+  }
   bool run_posted();
   void look_at_timers();
   void before_sleep();

@@ -135,8 +135,10 @@ CreateFunctionRequest function_request(const InvokeOptions& options) {
 }  // namespace
 
 void declare_invoke(CLI::App& command, InvokeOptions& options) {
-  command.add_option("PATH", options.path, "The function: a folder, a .zip or one source file")->required();
-  command.add_option("INPUT", options.input, "- reads the event from standard input");
+  command.add_option("PATH", options.path, "The function: a folder, a .zip or one source file")
+      ->required()
+      ->type_name(" ");
+  command.add_option("INPUT", options.input, "- reads the event from standard input")->type_name(" ");
   command.add_option("--event", options.event, "The event, as JSON (without any event: {})")
       ->type_name("JSON");
   command.add_option("--event-file", options.event_file, "A file with the event")->type_name("FILE");

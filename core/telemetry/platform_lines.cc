@@ -58,7 +58,8 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 void append_init_start(std::string& out, std::string_view runtime_version,
                        std::string_view runtime_version_arn) {
   append(out, FMT_COMPILE("INIT_START Runtime Version: {}"), runtime_version);
-  if (!runtime_version_arn.empty()) append(out, FMT_COMPILE("\tRuntime Version ARN: {}"), runtime_version_arn);
+  if (!runtime_version_arn.empty())
+    append(out, FMT_COMPILE("\tRuntime Version ARN: {}"), runtime_version_arn);
   out += '\n';
 }
 

@@ -24,7 +24,7 @@ struct ReportLine {
   std::string_view error_type = {};  // of kError: "Runtime.ExitError"
 };
 
-// "INIT_START Runtime Version: python:3.11.2\tRuntime Version ARN: ...\n"
+// "INIT_START Runtime Version: python:3.11.2\tRuntime Version ARN: ...\n"; without an ARN its part is left out.
 void append_init_start(std::string& out, std::string_view runtime_version,
                        std::string_view runtime_version_arn);
 // "START RequestId: ID Version: $LATEST\n"

@@ -22,8 +22,9 @@ void handle_fatal(const char* location, const char* message) {
 // The callback's parameters differ between V8's versions.
 template <typename... Parameters>
 constexpr auto out_of_memory_callback(void (*)(const char*, Parameters...)) {
-  return static_cast<void (*)(const char*, Parameters...)>(
-      [](const char* location, Parameters...) { handle_fatal(location, "out of memory"); });
+  return static_cast<void (*)(const char*, Parameters...)>([](const char* location, Parameters...) {
+    handle_fatal((std::string("out of memory: ") + (location == nullptr ? "" : location)).c_str(), nullptr);
+  });
 }
 
 v8::Platform::StackTracePrinter print_stack = nullptr;

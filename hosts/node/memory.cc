@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace lambed::node_host {
 namespace {
@@ -30,9 +31,9 @@ void MemoryLimit::unwatch(v8::Isolate* isolate) {
 
 size_t MemoryLimit::near_heap_limit(void* self, size_t current, size_t initial) {
   auto& limit = *static_cast<MemoryLimit*>(self);
-  const bool is_first = !limit.was_exceeded();
   limit.exceed();
-  return is_first ? std::max(current, initial) + kHeapAllowance : current;
+  return !std::exchange(limit.has_extended_heap_, true) ? std::max(current, initial) + kHeapAllowance
+                                                        : current;
 }
 
 void MemoryLimit::sample(v8::Isolate* isolate) {
@@ -77,15 +78,16 @@ bool MemoryLimit::reserve(uint64_t bytes) {
   const uint64_t buffers = buffers_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const uint64_t total = buffers + heap_.load(std::memory_order_relaxed);
   if (limit_ != 0 && total > std::max(limit_, kLeastHeap)) {
-    if (bytes >= kAlwaysGranted) {
+    const bool is_last_attempt =
+        was_exceeded() || attempts_.fetch_add(1, std::memory_order_relaxed) + 1 >= kAttempts;
+    if (!is_last_attempt || bytes > kLargestBuffer || total > limit_ + kHeapAllowance) {
       release(bytes);
-      has_refused_.store(true, std::memory_order_relaxed);
+      if (is_last_attempt) note_refusal();
       return false;
     }
-    // V8 retries a refused allocation after a collection; what is granted here has not had that chance, so a
-    // limit crossed by small buffers is judged after the next collection, or at once when it is far behind.
-    if (total > limit_ + limit_ / 4 + (uint64_t{16} << 20)) exceed();
+    exceed();
   }
+  if (attempts_.load(std::memory_order_relaxed) != 0) attempts_.store(0, std::memory_order_relaxed);
   raise_peak(total);
   return true;
 }

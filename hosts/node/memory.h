@@ -1,10 +1,13 @@
 // The memory of one environment: V8's heap and the ArrayBuffers beside it, held to MemorySize.
 //
-// The heap: V8 calls back shortly before its limit. Stopping the handler takes a moment, in which the heap
-// may grow by kHeapAllowance; a single allocation beyond even that is V8's fatal error, see
-// Environment::end_by_fatal_error. ArrayBuffers: a large one that does not fit is refused, which the handler
-// sees as RangeError. A small one never is: node allocates those itself, in C++, and a refusal there is a
-// fatal error; the environment is stopped instead.
+// The heap: V8 calls back shortly before its limit. Stopping the handler takes a moment, in which the heap may grow by
+// kHeapAllowance, once. What needs more, a builtin that makes many objects without looking up, ends in V8's fatal
+// error: see Environment::end_by_fatal_error.
+//
+// ArrayBuffers: one that does not fit is refused until V8 has collected garbage for it, then granted, and the
+// environment is stopped. A last refusal would be a RangeError where JavaScript allocates, but a fatal error where node
+// does, in C++ (Buffer.from, streams); the two cannot be told apart here. Only what is larger than kLargestBuffer stays
+// refused.
 #ifndef LAMBED_HOSTS_NODE_MEMORY_H
 #define LAMBED_HOSTS_NODE_MEMORY_H
 
@@ -20,8 +23,9 @@ namespace lambed::node_host {
 // How far the heap may go past its limit while a handler is being stopped: more than V8's largest single object (a string
 // or an array of 1 GiB).
 constexpr uint64_t kHeapAllowance = uint64_t{1536} << 20;
-// Buffers below this are granted even when they do not fit.
-constexpr uint64_t kAlwaysGranted = uint64_t{1} << 20;
+constexpr uint64_t kLargestBuffer = uint64_t{1} << 30;
+// How often V8 asks for a buffer, collecting harder each time, before it gives up (Heap::AllocateExternalBackingStore).
+constexpr int kAttempts = 4;
 
 // Thread contract: reserve, release and the readers from any thread; the rest on the environment's thread.
 class MemoryLimit {
@@ -66,6 +70,8 @@ class MemoryLimit {
   std::atomic<uint64_t> peak_{0};
   std::atomic<bool> was_exceeded_{false};
   std::atomic<bool> has_refused_{false};
+  bool has_extended_heap_ = false;
+  std::atomic<int> attempts_{0};  // refused one after the other
   std::atomic<bool> is_silent_{false};
 };
 

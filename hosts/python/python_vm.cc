@@ -49,7 +49,6 @@ std::string PythonVm::start(const lambed_core* core, const lambed_host_options* 
   {
     std::lock_guard lock(mutex_);
     if (started_) return "Python can be started once in a process";
-    started_ = true;
   }
   core_ = core;
   context_ = static_cast<lambed_context>(options->context);
@@ -64,6 +63,11 @@ std::string PythonVm::start_own(const std::string& wanted) {
   if (!search.failure.empty()) return search.failure;
   if (!search.notice.empty()) notice(nullptr, search.notice);
   path_ = search.found.library;
+  {
+    // A search that fails may be repeated with another interpreter; what follows cannot.
+    std::lock_guard lock(mutex_);
+    started_ = true;
+  }
   // Global, because extension modules expect Python's symbols there without naming libpython. Never RTLD_DEEPBIND: that
   // breaks `environ` inside node.
   void* const library = dlopen(path_.c_str(), RTLD_NOW | RTLD_GLOBAL);
@@ -141,6 +145,10 @@ std::string PythonVm::attach() {
   Dl_info where{};
   if (dladdr(reinterpret_cast<void*>(py.Py_IsInitialized), &where) != 0 && where.dli_fname != nullptr) {
     path_ = where.dli_fname;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    started_ = true;
   }
   main_ = py.PyInterpreterState_Main();
   version_ = py.version_text();

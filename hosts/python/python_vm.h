@@ -66,7 +66,7 @@ class PythonVm {
 
   std::mutex mutex_;  // guards the members below
   std::condition_variable changed_;
-  bool started_ = false;  // start was called, with whatever result
+  bool started_ = false;  // an interpreter was chosen: a second start is refused
   bool ready_ = false;    // the VM's thread has initialised, or failed to
   bool stopping_ = false;
   bool stopped_ = false;

@@ -15,7 +15,7 @@ namespace {
 using Method = VALUE (*)(...);
 
 VALUE
-    hooks;  // Lambed::Hooks: decides what $stdout, $stderr, $stdin and $LOAD_PATH are for the current thread
+hooks;  // Lambed::Hooks: decides what $stdout, $stderr, $stdin and $LOAD_PATH are for the current thread
 
 long long integer(VALUE value) {
   // Small integers are tagged the same way in every version; the call is for the rest.
@@ -240,6 +240,13 @@ VALUE watch_child(VALUE, VALUE child) {
   return rb.nil;
 }
 
+// spawning(1) before the start of a child, spawning(-1) after it
+VALUE spawning(VALUE, VALUE change) {
+  ChildWatch& watch = Vm::instance().child_watch();
+  integer(change) > 0 ? watch.begin_spawn() : watch.end_spawn();
+  return rb.nil;
+}
+
 template <int Index>
 VALUE read_variable(ID, VALUE*) {
   const VALUE index = number(Index);
@@ -290,6 +297,7 @@ void define_natives() {
   define(native, "notice", notice, 3);
   define(native, "report_memory", report_memory, 1);
   define(native, "watch_child", watch_child, 1);
+  define(native, "spawning", spawning, 1);
   define(native, "hook_variables", hook_variables, 1);
 }
 

@@ -4,20 +4,39 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 
 namespace lambed::ruby {
 
 namespace {
 
+constexpr size_t kMaskBytes =
+    8;  // the kernel's signal set; the rest of sigset_t is whatever was on glibc's stack
+constexpr int kRestorerFlag = 0x04000000;  // set by glibc itself
+constexpr std::chrono::milliseconds kPulse{2};
+
 bool differs(const struct sigaction& a, const struct sigaction& b) {
-  return a.sa_handler != b.sa_handler || a.sa_flags != b.sa_flags ||
-         std::memcmp(&a.sa_mask, &b.sa_mask, sizeof(a.sa_mask)) != 0;
+  return a.sa_handler != b.sa_handler || (a.sa_flags & ~kRestorerFlag) != (b.sa_flags & ~kRestorerFlag) ||
+         std::memcmp(&a.sa_mask, &b.sa_mask, kMaskBytes) != 0;
+}
+
+// A detached thread with a small stack; false when there is none to be had.
+bool start_thread(void* (*body)(void*), void* argument) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, size_t{64} << 10);
+  pthread_t thread{};
+  const int failed = pthread_create(&thread, &attributes, body, argument);
+  pthread_attr_destroy(&attributes);
+  return failed == 0;
 }
 
 struct Watched {
   pid_t child;
-  void (*handler)(int);
+  void (*handler)(int, siginfo_t*, void*);
 };
 
 void* wait_for_child(void* argument) {
@@ -25,7 +44,8 @@ void* wait_for_child(void* argument) {
   siginfo_t info{};
   while (waitid(P_PID, static_cast<id_t>(watched->child), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
   }
-  watched->handler(SIGCHLD);  // safe in any thread, as signal handlers must be: it sets flags and wakes Ruby
+  watched->handler(SIGCHLD, &info,
+                   nullptr);  // safe in any thread, as signal handlers must be: it sets flags and wakes Ruby
   delete watched;
   return nullptr;
 }
@@ -49,20 +69,33 @@ void SignalDispositions::restore_all_but_vtalrm() const {
 
 void ChildWatch::adopt_ruby_handler() {
   struct sigaction now {};
-  if (sigaction(SIGCHLD, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) != 0) return;
-  if (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN) ruby_handler_ = now.sa_handler;
+  if (sigaction(SIGCHLD, nullptr, &now) != 0) return;
+  // Ruby registers it with SA_SIGINFO; sa_handler and sa_sigaction share their place.
+  if (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN) ruby_handler_ = now.sa_sigaction;
 }
 
 void ChildWatch::watch(pid_t child) const {
   if (ruby_handler_ == nullptr) return;
   auto* const watched = new Watched{child, ruby_handler_};
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  pthread_attr_setstacksize(&attributes, size_t{64} << 10);
-  pthread_t thread{};
-  if (pthread_create(&thread, &attributes, wait_for_child, watched) != 0) delete watched;
-  pthread_attr_destroy(&attributes);
+  if (!start_thread(wait_for_child, watched)) delete watched;
+}
+
+void ChildWatch::begin_spawn() {
+  if (ruby_handler_ == nullptr || spawning_++ > 0) return;
+  start_thread(
+      [](void* self) -> void* {
+        auto* const watch = static_cast<ChildWatch*>(self);
+        while (watch->spawning_ > 0) {
+          std::this_thread::sleep_for(kPulse);
+          watch->ruby_handler_(SIGCHLD, nullptr, nullptr);
+        }
+        return nullptr;
+      },
+      this);
+}
+
+void ChildWatch::end_spawn() {
+  if (ruby_handler_ != nullptr) --spawning_;
 }
 
 }  // namespace lambed::ruby

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <array>
+#include <atomic>
 
 namespace lambed::ruby {
 
@@ -30,9 +31,13 @@ class ChildWatch {
   void adopt_ruby_handler();
   // Wakes Ruby when this child can be waited for. Any thread.
   void watch(pid_t child) const;
+  // Around the start of a child. Ruby waits by itself for one that cannot execute its program; nobody learns its id.
+  void begin_spawn();
+  void end_spawn();
 
  private:
-  void (*ruby_handler_)(int) = nullptr;
+  void (*ruby_handler_)(int, siginfo_t*, void*) = nullptr;
+  std::atomic<int> spawning_{0};
 };
 
 }  // namespace lambed::ruby

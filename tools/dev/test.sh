@@ -100,7 +100,7 @@ run_fuzz() { # SECONDS
 }
 
 run_soak() { # SECONDS
-  local program=build/release/tests/soak
+  local program=build/release/tests/lambed_soak
   [ -x "$program" ] || return 0
   say "Soak, $1 s"
   count "soak" "$program" --seconds "$1"
@@ -161,7 +161,7 @@ dev_soak() {
   fi
   set_up_for_tests
   build_for_test release -DLAMBED_BUILD_TESTS=ON || return 1
-  [ -x build/release/tests/soak ] || stop "there is no soak program (tests/soak)"
+  [ -x build/release/tests/lambed_soak ] || stop "there is no soak program (tests/soak was not built)"
   run_soak $((minutes * 60))
   verdict
 }

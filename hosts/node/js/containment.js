@@ -73,37 +73,42 @@
     }
     return setPriority(pid, priority);
   });
-  replace(process, 'title', 'node');
+  let title = 'node';
+  // A plain property would still be node's, which renames the process.
+  delete process.title;
+  Object.defineProperty(process, 'title', {
+    configurable: true,
+    enumerable: true,
+    get: () => title,
+    set: (text) => {
+      title = String(text);
+    },
+  });
 
   const endBySignal = (name, number) => {
     if (process.listenerCount(name) > 0) {
       process.emit(name, name, number);
-      return true;
+      return;
     }
     const harmless = ['SIGCHLD', 'SIGCONT', 'SIGURG', 'SIGWINCH', 'SIGSTOP', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU'];
     if (!harmless.includes(name)) native.killed(number);
-    return true;
   };
   replace(process, 'abort', () => native.killed(signals.SIGABRT));
-  const kill = process.kill;
-  replace(process, 'kill', (pid, signal) => {
-    const target = Number(pid);
-    // 0 and -1 and the own group reach the application too.
-    const own = target === process.pid || target === 0 || target === -1 || target === -native.processGroup();
-    if (!own) return kill.call(process, pid, signal);
-    const number = signal === undefined ? signals.SIGTERM : typeof signal === 'number' ? signal : signals[signal];
-    if (number === 0) return true;
-    const name = Object.keys(signals).find((key) => signals[key] === number);
-    if (name === undefined) {
-      const error = new TypeError(`Unknown signal: ${signal}`);
-      error.code = 'ERR_UNKNOWN_SIGNAL';
-      throw error;
-    }
-    return endBySignal(name, number);
-  });
-  replace(process, '_kill', (pid, signal) => {
-    process.kill(pid, signal);
+  // 0 and -1 and the own group reach the application too.
+  const isOwn = (pid) => pid === process.pid || pid === 0 || pid === -1 || pid === -native.processGroup();
+  const nameOf = (number) => Object.keys(signals).find((key) => signals[key] === number);
+  const { kill, _kill } = process;
+  replace(process, '_kill', (pid, number) => {
+    if (!isOwn(pid)) return _kill.call(process, pid, number);
+    if (number !== 0 && nameOf(number) !== undefined) endBySignal(nameOf(number), number);
     return 0;
+  });
+  replace(process, 'kill', (pid, signal) => {
+    const number = signal === undefined ? signals.SIGTERM : typeof signal === 'number' ? signal : signals[signal];
+    // node checks the arguments of what is not a signal to itself, and calls _kill.
+    if (!isOwn(Number(pid)) || (number !== 0 && nameOf(number) === undefined)) return kill.call(process, pid, signal);
+    process._kill(Number(pid), number);
+    return true;
   });
   // node's own listeners here turn process.on('SIGINT') into a handler of the whole process; without them such listeners
   // only hear process.kill(process.pid), as above.

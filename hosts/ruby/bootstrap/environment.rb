@@ -19,6 +19,7 @@ module Lambed
     DISCARD = 1
     BINARY = 2
     MEANS_KILL = 2
+    UNINTERRUPTED = { Object => :never }.freeze
     MEMORY_REPORT_INTERVAL = 64 # invocations
 
     @table = {}
@@ -116,9 +117,16 @@ module Lambed
     rescue Exception # rubocop:disable Lint/RescueException
       nil # an interrupt that came while another exception was handled
     ensure
+      # The next means of an interrupt may be on its way already; it must not cut this short. No branch stands before the
+      # mask, because branches are where Ruby looks for interrupts.
+      Thread.handle_interrupt(UNINTERRUPTED) { wind_up(opened) }
+    end
+
+    def wind_up(opened)
       Processes.leave_child(self, $!) if @forked
       answer_what_is_due
       refuse_the_rest if opened
+    ensure
       retire
     end
 
@@ -218,11 +226,12 @@ module Lambed
     end
 
     def retire
-      handle = @handle
-      @handle = nil
       self.class.forget(@id)
       (@group.list - [Thread.current]).each(&:kill)
       Definitions.leave(self)
+    ensure
+      handle = @handle
+      @handle = nil
       Native.closed(handle)
     end
   end

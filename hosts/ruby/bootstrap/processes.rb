@@ -67,7 +67,12 @@ module Lambed
 
       # The block starts the child and returns its process id, or an IO with one.
       def start
-        child = yield
+        Native.spawning(1)
+        begin
+          child = yield
+        ensure
+          Native.spawning(-1)
+        end
         pid = child.is_a?(Integer) ? child : child.pid
         @environment.children[pid] = true
         Native.watch_child(pid)

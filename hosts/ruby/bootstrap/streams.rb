@@ -73,7 +73,6 @@ module Lambed
     def external_encoding = nil
     def internal_encoding = nil
     def set_encoding(*) = self
-    def winsize = [0, 0]
     def pid = nil
     def inspect = "#<IO:<#{@number == 1 ? 'STDOUT' : 'STDERR'}>>"
 

@@ -45,6 +45,12 @@ BOOST_AUTO_TEST_CASE(init_start_names_runtime_and_arn) {
              "arn:aws:lambda:us-east-1::runtime:x\n");
 }
 
+BOOST_AUTO_TEST_CASE(init_start_without_an_arn_does_not_promise_one) {
+  std::string line;
+  append_init_start(line, "python:3.11.2", "");
+  BOOST_TEST(line == "INIT_START Runtime Version: python:3.11.2\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_warm_report_has_a_trailing_tab_and_no_init) {
   BOOST_TEST(
       report_text({.duration = 3'010'000ns,

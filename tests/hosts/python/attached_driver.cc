@@ -1,0 +1,79 @@
+// Loaded by attached_test.py into a running Python: the plugin as the pip package uses it, without the package.
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "support/host_harness.h"
+
+using namespace lambed::testing;
+
+namespace {
+
+void require(bool condition, const std::string& what) {
+  if (!condition) throw std::runtime_error(what);
+}
+
+void exercise(const std::string& plugin, const std::string& single_phase_module) {
+  HostHarness host(plugin, {}, LAMBED_CONTEXT_PYTHON);
+  TemporaryFolder folder;
+  folder.write("app.py", R"(
+import os, sys
+def handler(event, context):
+    os.environ['CHANGED'] = '1'
+    sys.path.append('/changed')
+    print('printed by the function')
+    return [event, sorted(os.environ)]
+def loop(event, context):
+    while True:
+        try:
+            while True: pass
+        except BaseException: pass
+)");
+  EnvironmentSpec spec;
+  spec.runtime = "python3.12";
+  spec.handler = "app.handler";
+  spec.task_root = folder.path();
+  spec.variables = {{"ONLY", "this"}};
+  const HarnessEnvironment first = host.open(spec);
+  const HarnessEnvironment second = host.open(spec);
+  first.expect_opened();
+  second.expect_opened();
+  require(first.invoke("1").payload == R"([1, ["CHANGED", "ONLY"]])", "the first environment answers");
+  require(second.invoke("2").payload == R"([2, ["CHANGED", "ONLY"]])", "the second environment answers");
+  require(first.log() == "printed by the function\n", "output goes to the core");
+
+  spec.handler = "app.loop";
+  const HarnessEnvironment looping = host.open(spec);
+  looping.expect_opened();
+  const std::uint64_t token = looping.submit("{}");
+  require(looping.wait_taken(token), "the loop begins");
+  const std::optional<Outcome> stopped = looping.interrupt_until_answered(token, std::chrono::seconds(10));
+  require(stopped && stopped->kind == LAMBED_OUTCOME_INTERRUPTED, "the loop is stopped");
+
+  TemporaryFolder extension;
+  extension.write("app.py", "import lambed_single_phase\ndef handler(event, context): pass\n");
+  spec.task_root = extension.path();
+  spec.layers = {single_phase_module};
+  spec.handler = "app.handler";
+  const HarnessEnvironment refused = host.open(spec);
+  const std::optional<Outcome> outcome = refused.wait_opened();
+  require(outcome && outcome->kind == LAMBED_OUTCOME_REFUSED, "a single-phase module is refused");
+  require(outcome->payload.find("process isolation") != std::string::npos, "with a remedy");
+  require(refused.wait_closed(), "the refused environment closes");
+  for (const HarnessEnvironment& environment : {first, second, looping}) environment.close();
+}
+
+}  // namespace
+
+// Returns 0, or 1 with what failed in `message`.
+extern "C" __attribute__((visibility("default"))) int lambed_test_attached(const char* plugin, const char* layer, char* message,
+                                                                          std::size_t size) {
+  try {
+    exercise(plugin, layer);
+    return 0;
+  } catch (const std::exception& error) {
+    std::strncpy(message, error.what(), size - 1);
+    message[size - 1] = '\0';
+    return 1;
+  }
+}

@@ -1,0 +1,136 @@
+// Stopping what does not stop by itself.
+#include "hosts/python/python_fixture.h"
+
+using namespace lambed::testing;
+
+namespace {
+
+// The code is stopped, and the environment is at its end.
+void expect_stopped(const std::string& body) {
+  PythonFunction function("import time, threading, re\ndef handler(event, context):\n    if not event: return 'ok'\n" + body);
+  const HarnessEnvironment environment = function.open();
+  BOOST_TEST(environment.invoke("0").payload == "\"ok\"");
+  const std::uint64_t token = environment.submit("1");
+  BOOST_TEST_REQUIRE(environment.wait_taken(token));
+  const std::optional<Outcome> outcome = environment.interrupt_until_answered(token, std::chrono::seconds(10));
+  BOOST_TEST_CONTEXT(body) {
+    BOOST_TEST_REQUIRE(outcome.has_value());
+    BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
+    BOOST_TEST(outcome->discards());
+    BOOST_TEST(environment.completions(token) == 1);
+  }
+  environment.close();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(python_interruption)
+
+BOOST_AUTO_TEST_CASE(an_endless_loop_is_stopped) { expect_stopped("    while True: pass\n"); }
+
+BOOST_AUTO_TEST_CASE(a_loop_that_swallows_everything_is_stopped) {
+  expect_stopped(R"(
+    while True:
+        try:
+            while True: pass
+        except BaseException:
+            pass
+)");
+}
+
+BOOST_AUTO_TEST_CASE(a_finally_that_loops_is_stopped) {
+  expect_stopped(R"(
+    try:
+        while True: pass
+    finally:
+        while True: pass
+)");
+}
+
+BOOST_AUTO_TEST_CASE(deep_generators_and_comprehensions_are_stopped) {
+  expect_stopped("    sum(i for i in iter(int, 1))\n");
+}
+
+BOOST_AUTO_TEST_CASE(short_sleeps_in_a_loop_are_stopped) {
+  expect_stopped(R"(
+    while True:
+        try: time.sleep(0.05)
+        except Exception: pass
+)");
+}
+
+BOOST_AUTO_TEST_CASE(asyncio_is_stopped) {
+  expect_stopped(R"(
+    import asyncio
+    async def forever():
+        while True: await asyncio.sleep(0.01)
+    asyncio.run(forever())
+)");
+}
+
+BOOST_AUTO_TEST_CASE(init_that_loops_is_stopped) {
+  PythonFunction function("while True: pass\n");
+  const HarnessEnvironment environment = function.start();
+  const std::optional<Outcome> outcome = environment.interrupt_until_answered(0, std::chrono::seconds(10));
+  BOOST_TEST_REQUIRE(outcome.has_value());
+  BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
+  BOOST_TEST(environment.wait_closed());
+}
+
+BOOST_AUTO_TEST_CASE(an_invocation_that_has_ended_is_not_interrupted) {
+  PythonFunction function("def handler(event, context):\n    return event\n");
+  const HarnessEnvironment environment = function.open();
+  const std::uint64_t token = environment.submit("1");
+  BOOST_TEST(environment.wait_outcome(token).has_value());
+  BOOST_TEST(environment.interrupt(token) == LAMBED_INTERRUPT_STOPPED);
+  BOOST_TEST(environment.interrupt(0) == LAMBED_INTERRUPT_STOPPED);
+  BOOST_TEST(environment.invoke("2").payload == "2");
+}
+
+BOOST_AUTO_TEST_CASE(interrupting_never_blocks_while_code_in_c_holds_the_lock) {
+  // A catastrophic regular expression: one C call that keeps the interpreter's lock for seconds.
+  PythonFunction function(
+      "import re\ndef handler(event, context):\n    return re.match('(a+)+$', 'a' * 26 + 'b') is None\n");
+  const HarnessEnvironment environment = function.open();
+  const std::uint64_t token = environment.submit("1");
+  BOOST_TEST_REQUIRE(environment.wait_taken(token));
+  for (int i = 0; i < 20; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    if (environment.interrupt(token) != LAMBED_INTERRUPT_PENDING) break;
+    BOOST_TEST((std::chrono::steady_clock::now() - begin) < std::chrono::milliseconds(100));
+    if (environment.wait_outcome(token, std::chrono::milliseconds(20))) break;
+  }
+  const std::optional<Outcome> outcome = environment.wait_outcome(token, std::chrono::seconds(60));
+  BOOST_TEST_REQUIRE(outcome.has_value());
+  BOOST_TEST(outcome->discards());
+}
+
+BOOST_AUTO_TEST_CASE(an_abandoned_environment_closes_when_its_code_ends) {
+  PythonFunction function("import time\ndef handler(event, context):\n    time.sleep(0.5)\n    print('late')\n");
+  const HarnessEnvironment environment = function.open();
+  const std::uint64_t token = environment.submit("1");
+  BOOST_TEST_REQUIRE(environment.wait_taken(token));
+  environment.interrupt(token);
+  environment.abandon();
+  PythonFunction other("def handler(event, context):\n    return 'served'\n");
+  BOOST_TEST(other.open().invoke("{}").payload == "\"served\"");
+  BOOST_TEST(environment.wait_closed());
+  BOOST_TEST(environment.log() == "");  // it was stopped when the sleep ended
+}
+
+BOOST_AUTO_TEST_CASE(others_go_on_while_one_is_interrupted) {
+  PythonFunction looping("def handler(event, context):\n    while True: pass\n");
+  PythonFunction steady("def handler(event, context):\n    return event + 1\n");
+  const HarnessEnvironment bystander = steady.open();
+  for (int round = 0; round < 5; ++round) {
+    const HarnessEnvironment environment = looping.open();
+    const std::uint64_t token = environment.submit("{}");
+    BOOST_TEST_REQUIRE(environment.wait_taken(token));
+    BOOST_TEST(bystander.invoke(std::to_string(round)).payload == std::to_string(round + 1));
+    BOOST_TEST(environment.interrupt_until_answered(token).has_value());
+    environment.close();
+    BOOST_TEST(bystander.invoke("41").payload == "42");
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()

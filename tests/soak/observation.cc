@@ -1,0 +1,65 @@
+#include "soak/observation.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+namespace lambed::soak {
+
+std::vector<std::string> thread_names() {
+  std::vector<std::string> names;
+  std::error_code ended;  // a thread may end while we look
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task", ended)) {
+    std::string name;
+    if (std::ifstream file(entry.path() / "comm"); std::getline(file, name)) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+long resident_kb() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
+  }
+  return 0;
+}
+
+double processor_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+MemoryCurve::MemoryCurve() {
+  thread_ = std::thread([this] {
+    while (!stopping_.load()) {
+      samples_.push_back(static_cast<double>(resident_kb()));
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+}
+
+void MemoryCurve::stop() {
+  stopping_.store(true);
+  if (thread_.joinable()) thread_.join();
+}
+
+double MemoryCurve::quarter(int which) const {
+  const auto size = static_cast<std::ptrdiff_t>(samples_.size());
+  return median({samples_.begin() + size * which / 4, samples_.begin() + size * (which + 1) / 4});
+}
+
+}  // namespace lambed::soak

@@ -1,0 +1,241 @@
+// The soak: three languages in one process, 64 calls in flight, every twentieth misbehaving in every way that can be contained
+// in process (docs/isolation.md), functions updated, deleted and made again meanwhile.
+//
+// Exit status 0 only when every call was answered exactly once and with the right document, the memory stayed flat (median of
+// the last quarter at most 3 % above that of the second), and no environment, thread or file is left at the end.
+#include <lambed/gateway.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "soak/fairness.h"
+#include "soak/functions.h"
+#include "soak/load.h"
+#include "soak/observation.h"
+
+namespace {
+
+using namespace lambed;
+using namespace lambed::soak;
+namespace fs = std::filesystem;
+
+constexpr double kMostGrowth = 1.03;
+constexpr std::chrono::seconds kWarmUp{5};
+constexpr std::chrono::seconds kDrainPatience{60};
+constexpr std::chrono::seconds kEndPatience{20};
+
+// A tracing sink would measure itself; this one proves that records come, and drops them.
+class CountingSink : public LogSink {
+ public:
+  void write(const LogRecord& record) override {
+    ++records_;
+    if (record.kind == LogKind::kNotice)
+      std::fprintf(stderr, "notice: %.*s\n", static_cast<int>(record.text.size()), record.text.data());
+  }
+  long records() const { return records_.load(); }
+
+ private:
+  std::atomic<long> records_{0};
+};
+
+class Verdict {
+ public:
+  void check(bool holds, const std::string& what) {
+    if (holds) return;
+    std::printf("FAILED: %s\n", what.c_str());
+    good_ = false;
+  }
+  bool is_good() const { return good_; }
+
+ private:
+  bool good_ = true;
+};
+
+bool await(const std::function<bool()>& condition, std::chrono::seconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::map<std::string, int> counts;
+  for (const std::string& word : words) ++counts[word];
+  std::string text;
+  for (const auto& [word, count] : counts)
+    text += " " + word + (count > 1 ? " x" + std::to_string(count) : "");
+  return text;
+}
+
+void print(const LoadTally& tally, double seconds) {
+  std::printf("\n%-8s %-20s %10s %8s\n", "language", "deed", "calls", "wrong");
+  long bad = 0;
+  for (const auto& [names, deed] : tally.deeds) {
+    std::printf("%-8s %-20s %10ld %8ld%s%s\n", names.first.c_str(), names.second.c_str(), deed.calls,
+                deed.wrong, deed.first_fault.empty() ? "" : "  ", deed.first_fault.c_str());
+    if (!deed.is_good) bad += deed.calls;
+  }
+  std::printf(
+      "%ld calls, %.0f a second, %.2f %% misbehaving; %ld answered by a version that does not parse, %ld "
+      "while deleted\n",
+      tally.calls, static_cast<double>(tally.calls) / seconds,
+      100.0 * static_cast<double>(bad) / static_cast<double>(std::max(tally.calls, 1L)), tally.broken,
+      tally.absent);
+}
+
+// Everything that the gateway unpacks comes here, so that what is left can be seen.
+class OwnTemporaryFolder {
+ public:
+  OwnTemporaryFolder() {
+    std::string name = (fs::temp_directory_path() / "lambed-soak-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+    path_ = name;
+    setenv("TMPDIR", path_.c_str(), 1);
+  }
+  ~OwnTemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  OwnTemporaryFolder(const OwnTemporaryFolder&) = delete;
+  OwnTemporaryFolder& operator=(const OwnTemporaryFolder&) = delete;
+  bool is_empty() const { return fs::is_empty(path_); }
+
+ private:
+  fs::path path_;
+};
+
+bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
+  Verdict verdict;
+  const OwnTemporaryFolder folder;
+  const auto sink = std::make_shared<CountingSink>();
+  GatewayOptions options;
+  options.log_sink = sink;
+  options.idle_expiry = std::chrono::seconds(20);
+  Gateway gateway(options);
+  const auto is_quiet = [&] {
+    const GatewayStatus status = gateway.status();
+    return status.opening + status.idle + status.busy + status.interrupting + status.abandoned +
+               status.in_flight ==
+           0;
+  };
+
+  // What is there when everything has been used once and all environments are gone.
+  {
+    Functions functions(gateway);
+    Load warm_up(gateway, functions, load_options);
+    warm_up.start();
+    std::this_thread::sleep_for(kWarmUp);
+    verdict.check(warm_up.drain(kDrainPatience), "calls of the warm-up got no answer");
+    functions.delete_all();
+  }
+  await(is_quiet, kEndPatience);
+  std::vector<std::string> threads;
+  std::size_t fewest = SIZE_MAX;
+  await(
+      [&] {
+        threads = thread_names();
+        fewest = std::min(fewest, threads.size());
+        return false;
+      },
+      std::chrono::seconds(2));
+  std::printf("threads without environments:%s\n", joined(threads).c_str());
+
+  LoadTally tally;
+  double quarters[4] = {};
+  double took = 0;
+  {
+    Functions functions(gateway);
+    Load load(gateway, functions, load_options);
+    const auto begin = std::chrono::steady_clock::now();
+    MemoryCurve memory;
+    functions.start_changing();
+    load.start();
+    const auto end = begin + duration;
+    long known = 0;
+    auto progress = begin;
+    while (std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - std::chrono::steady_clock::now(),
+                                                                     std::chrono::seconds(1)));
+      if (load.calls() != known) progress = std::chrono::steady_clock::now();
+      known = load.calls();
+      if (std::chrono::steady_clock::now() - progress > kDrainPatience)
+        break;  // it hangs: the rest is no use
+    }
+    memory.stop();
+    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    functions.stop_changing();
+    verdict.check(load.drain(kDrainPatience), "calls got no answer");
+    tally = load.tally();
+    for (int i = 0; i < 4; ++i) quarters[i] = memory.quarter(i);
+    verdict.check(functions.problem().empty(), "a function could not be changed: " + functions.problem());
+    std::printf("%ld changes of functions\n", functions.changes());
+    const GatewayStatus status = gateway.status();
+    std::printf(
+        "environments at the end of the load: %d idle, %d interrupting, %d abandoned; %llu late "
+        "completions\n",
+        status.idle, status.interrupting, status.abandoned,
+        static_cast<unsigned long long>(status.late_completions));
+    functions.delete_all();
+    // A slot whose answer is lost would be answered into freed memory.
+    if (tally.lost > 0) std::_Exit(1);
+  }
+  print(tally, took);
+  std::printf("resident memory by quarter:");
+  for (const double quarter : quarters) std::printf(" %.1f", quarter / 1024);
+  std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
+  std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
+
+  verdict.check(tally.calls > 0, "there were no calls");
+  verdict.check(tally.wrong == 0, std::to_string(tally.wrong) + " wrong answers");
+  verdict.check(tally.twice == 0, std::to_string(tally.twice) + " calls were answered twice");
+  verdict.check(quarters[3] <= quarters[1] * kMostGrowth, "the memory grows");
+  verdict.check(await(is_quiet, kEndPatience), "environments are left");
+  verdict.check(await([&] { return thread_names().size() <= fewest; }, kEndPatience),
+                "threads are left:" + joined(thread_names()));
+  gateway.close();
+  verdict.check(folder.is_empty(), "files of deleted functions are left");
+  return verdict.is_good();
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  CLI::App app{"Runs functions of three languages that misbehave, and checks every answer."};
+  double minutes = 1;
+  int seconds = 0;
+  bool fairness = false;
+  LoadOptions load;
+  app.add_option("--minutes", minutes, "how long (default 1)");
+  app.add_option("--seconds", seconds,
+                 "how long, in seconds; for --fairness: each of its measurements (default 2)");
+  app.add_option("--in-flight", load.in_flight, "calls in flight (default 64)");
+  app.add_option("--misbehaving", load.misbehaving, "share of the calls that misbehave (default 0.05)");
+  app.add_option("--seed", load.seed, "of the choice of calls (default 1)");
+  app.add_flag("--fairness", fairness,
+               "measure instead what each language keeps of its rate beside the others");
+  CLI11_PARSE(app, count, words);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  try {
+    if (fairness) return measure_fairness(seconds > 0 ? seconds : 2) ? 0 : 1;
+    const auto duration =
+        seconds > 0 ? std::chrono::seconds(seconds) : std::chrono::seconds(static_cast<long>(minutes * 60));
+    const bool good = run_soak(duration, load);
+    std::printf("%s\n", good ? "soak: all as it should be" : "soak: FAILED");
+    return good ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "soak: %s\n", error.what());
+    return 2;
+  }
+}
