@@ -6,7 +6,14 @@ find_package(fmt 9 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED COMPONENTS Crypto)
 find_package(Boost 1.74 REQUIRED)
-pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv>=1.44)
+if(LAMBED_NODE_ADDON_API)
+  # Inside node everything uses node's own libuv, which its executable exports: its headers, and nothing to link to.
+  include(LambedNodeHeaders)
+else()
+  pkg_check_modules(LIBUV REQUIRED IMPORTED_TARGET libuv>=1.44)
+  add_library(lambed_libuv INTERFACE)
+  target_link_libraries(lambed_libuv INTERFACE PkgConfig::LIBUV)
+endif()
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson>=3.0)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
 
@@ -20,7 +27,7 @@ target_link_libraries(
             CLI11::CLI11
             OpenSSL::Crypto
             Boost::headers
-            PkgConfig::LIBUV
+            lambed_libuv
             PkgConfig::SIMDJSON
             PkgConfig::LIBZIP
             ${CMAKE_DL_LIBS})

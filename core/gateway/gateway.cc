@@ -141,6 +141,10 @@ void declare_context(Context context) {
   environments::HostRegistry::instance().set_context(static_cast<lambed_context>(context));
 }
 
+void start_host(const std::string& language, const std::map<std::string, std::string>& options) {
+  static_cast<void>(environments::HostRegistry::instance().host_for(language, options));
+}
+
 void Gateway::close() { implementation_->engine().close(); }
 
 }  // namespace lambed

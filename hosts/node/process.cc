@@ -2,11 +2,14 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
-#include <csignal>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <climits>
+#include <csignal>
 #include <cstring>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -72,7 +75,12 @@ const std::string& NodeProcess::library_path() {
   static const auto& path = *[] {
     Dl_info info{};
     const auto address = reinterpret_cast<void*>(&node::FreeEnvironment);
-    return new std::string(dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "");
+    const std::string_view found = dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+    if (found.find('/') != std::string_view::npos) return new std::string(found);
+    // Of an executable the dynamic linker only knows the word it was started by.
+    char file[PATH_MAX];
+    const ssize_t size = readlink("/proc/self/exe", file, sizeof file);
+    return new std::string(size > 0 ? std::string_view(file, static_cast<size_t>(size)) : found);
   }();
   return path;
 }

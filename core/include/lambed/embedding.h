@@ -1,7 +1,10 @@
 // For language bindings: says in whose process lambed lives, which decides how the language hosts start.
 #pragma once
 
-namespace lambed {
+#include <map>
+#include <string>
+
+namespace [[gnu::visibility("default")]] lambed {
 
 enum class Context {
   kProgram,  // a C++ program: every interpreter is lambed's own
@@ -13,4 +16,10 @@ enum class Context {
 // thread. Programs need not call it.
 void declare_context(Context context);
 
-}  // namespace lambed
+// Starts the host of a language ("nodejs") on the calling thread if it does not run yet, with the options that gateways will
+// give for it (GatewayOptions::host_options). Inside node this must be done for "nodejs" on a JavaScript thread, since the
+// host attaches to the running node; everywhere else hosts start by themselves with their first function. A host that cannot
+// start is not an error here: functions of its language answer HostUnavailable.
+void start_host(const std::string& language, const std::map<std::string, std::string>& options = {});
+
+}  // namespace gnu::visibility("default")]]lambed

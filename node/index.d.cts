@@ -1,0 +1,364 @@
+// Types of lambed. The same for ESM (index.d.mts) and CommonJS.
+/// <reference types="node" />
+
+/** A function's code: a folder (a path, or a `file:` URL) that is read where it lies, the bytes of a .zip, or one source file. */
+export type Code = string | URL | { directory: string | URL } | { zip: Uint8Array | ArrayBuffer } | { inline: string };
+
+export type LogKind = 'stdout' | 'stderr' | 'log' | 'initStart' | 'start' | 'end' | 'report' | 'notice';
+
+/** One record of a function's log. Platform records (START, END, REPORT) carry their text as CloudWatch would show it. */
+export interface LogRecord {
+  kind: LogKind;
+  /** Empty in notices that concern no function. */
+  functionName: string;
+  logGroup: string;
+  logStream: string;
+  /** Empty outside of an invocation. */
+  requestId: string;
+  time: Date;
+  text: string;
+}
+
+export interface GatewayOptions {
+  /** Lambda's quotas of the early years (`classic`, the default) or today's. */
+  quotas?: 'classic' | 'current';
+  region?: string;
+  account?: string;
+  /**
+   * Where log records go: standard error (the default), `logs()` of the gateway (`memory`, the newest MB), nowhere, or to a
+   * function, which is called on this thread, with the records of a call before its promise resolves.
+   */
+  log?: 'stderr' | 'memory' | 'none' | ((record: LogRecord) => void);
+  /** Milliseconds after which an environment without work is closed: 600000. */
+  idleExpiry?: number;
+  /** Milliseconds an interrupted handler may take to stop before its environment is abandoned: 2000. */
+  interruptGrace?: number;
+  /** Milliseconds `close` waits for running handlers after interrupting them: 2000. */
+  closeGrace?: number;
+  /** So many handlers that cannot be stopped are borne; then no new environments are opened: 16. */
+  maxAbandonedEnvironments?: number;
+  /** Open environments of all functions together; 0 (the default): as many as the account's concurrency. */
+  maxEnvironments?: number;
+  /** Options of language hosts: `{ python: { interpreter: '/usr/bin/python3.12' } }`. The first gateway of a process decides. */
+  hostOptions?: Record<string, Record<string, string>>;
+}
+
+export interface CreateFunctionRequest {
+  /** 1-64 of `[a-zA-Z0-9-_]`, or an ARN. */
+  name: string;
+  /** `python3.11`, `nodejs20.x`, `ruby3.2`, ... */
+  runtime: string;
+  /** `file.function` */
+  handler: string;
+  code: Code;
+  description?: string;
+  /** Whole seconds: 3. */
+  timeout?: number;
+  /** MB: 128. */
+  memorySize?: number;
+  environment?: Record<string, string>;
+  /** Folders with the content of /opt; a later one wins. */
+  layers?: string[];
+  tags?: Record<string, string>;
+  role?: string;
+  logFormat?: 'Text' | 'JSON';
+  /** MB: 512. */
+  ephemeralStorage?: number;
+  publish?: boolean;
+  isolation?: 'in_process' | 'process';
+}
+
+export interface UpdateFunctionCodeRequest {
+  name: string;
+  code: Code;
+  publish?: boolean;
+  /** Check everything, change nothing. */
+  dryRun?: boolean;
+  /** PreconditionFailedException when it is not the present one. */
+  revisionId?: string;
+}
+
+/** Members that are left out stay as they are. */
+export interface UpdateFunctionConfigurationRequest {
+  name: string;
+  runtime?: string;
+  handler?: string;
+  description?: string;
+  timeout?: number;
+  memorySize?: number;
+  environment?: Record<string, string>;
+  layers?: string[];
+  role?: string;
+  logFormat?: 'Text' | 'JSON';
+  ephemeralStorage?: number;
+  revisionId?: string;
+}
+
+export interface PublishVersionRequest {
+  name: string;
+  description?: string;
+  codeSha256?: string;
+  revisionId?: string;
+}
+
+export interface CreateAliasRequest {
+  function: string;
+  alias: string;
+  version: string;
+  description?: string;
+  /** At most one other version and its share, 0.0-1.0. */
+  weights?: Record<string, number>;
+}
+
+export interface UpdateAliasRequest {
+  function: string;
+  alias: string;
+  version?: string;
+  description?: string;
+  /** `{}` removes the routing. */
+  weights?: Record<string, number>;
+  revisionId?: string;
+}
+
+export interface FunctionConfiguration {
+  functionName: string;
+  functionArn: string;
+  /** `$LATEST` or a number. */
+  version: string;
+  runtime: string;
+  handler: string;
+  description: string;
+  role: string;
+  timeout: number;
+  memorySize: number;
+  ephemeralStorage: number;
+  /** Absent unless it was ever set. */
+  environment?: Record<string, string>;
+  layers: string[];
+  logFormat: 'Text' | 'JSON';
+  logGroup: string;
+  isolation: 'in_process' | 'process';
+  /** Base64; empty until asked for where the code is a folder. */
+  codeSha256: string;
+  codeSize: number;
+  revisionId: string;
+  lastModified: string;
+  state: string;
+  lastUpdateStatus: string;
+}
+
+export interface AliasConfiguration {
+  aliasArn: string;
+  name: string;
+  functionVersion: string;
+  description: string;
+  revisionId: string;
+  weights: Record<string, number>;
+}
+
+export interface InvokeOptions {
+  /** `$LATEST`, a version number or an alias. */
+  qualifier?: string;
+  invocationType?: 'RequestResponse' | 'Event' | 'DryRun';
+  /** Ask for `logTail`. */
+  logTail?: boolean;
+  /** Reaches the handler as `context.client_context` or `context.clientContext`. A string is taken as JSON text. */
+  clientContext?: object | string;
+  cognitoIdentity?: { cognitoIdentityId: string; cognitoIdentityPoolId: string } | string;
+  /** X-Ray header. */
+  traceId?: string;
+  tenantId?: string;
+  /** A new one by default. */
+  requestId?: string;
+  /**
+   * Stops waiting: the promise is rejected with the signal's reason. As on Lambda the function runs on to its end or its
+   * timeout, and its answer is dropped.
+   */
+  signal?: AbortSignal;
+}
+
+/** A function error (the handler failed) is a result with `functionError` set and the runtime's error document as payload. */
+export declare class InvokeResult<Payload = any> {
+  private constructor();
+  /** The parsed JSON; bytes where a handler returned bytes; undefined for `Event` and `DryRun`. */
+  payload: Payload;
+  /** 200, 202 (Event) or 204 (DryRun) */
+  statusCode: number;
+  functionError: 'Unhandled' | undefined;
+  /** The last 4 KB of the invocation's log, when asked for. */
+  logTail: string | undefined;
+  requestId: string;
+  executedVersion: string;
+  durationMs: number;
+  billedDurationMs: number;
+  /** 0 unless this call opened the environment it ran in. */
+  initDurationMs: number;
+  memorySizeMb: number;
+  maxMemoryUsedMb: number;
+}
+
+export interface FunctionUsage {
+  requests: number;
+  /** Function errors, timeouts included. */
+  errors: number;
+  timeouts: number;
+  throttles: number;
+  coldStarts: number;
+  gbSeconds: number;
+}
+
+export interface GatewayStatus {
+  opening: number;
+  idle: number;
+  busy: number;
+  /** Told to stop, not stopped yet. */
+  interrupting: number;
+  /** Cannot be stopped; their threads run on. */
+  abandoned: number;
+  inFlight: number;
+  /** Answers that came after the caller had his; ignored. */
+  lateCompletions: number;
+}
+
+export interface HostReport {
+  language: string;
+  pluginPath: string;
+  interpreterVersion: string;
+  interpreterPath: string;
+  available: boolean;
+  /** Cause and remedy when not available. */
+  problem: string;
+}
+
+/**
+ * Holds functions and takes invocations. Functions run on threads of their own, never on this one.
+ *
+ * Every promise is rejected with a `LambedError`, or a `TypeError` where an argument has the wrong type. A gateway that is
+ * idle keeps no process alive; at the end of the process, or of its worker thread, it is closed.
+ */
+export declare class Gateway {
+  constructor(options?: GatewayOptions);
+
+  createFunction(request: CreateFunctionRequest): Promise<FunctionConfiguration>;
+  getFunctionConfiguration(name: string, qualifier?: string): Promise<FunctionConfiguration>;
+  updateFunctionCode(request: UpdateFunctionCodeRequest): Promise<FunctionConfiguration>;
+  updateFunctionConfiguration(request: UpdateFunctionConfigurationRequest): Promise<FunctionConfiguration>;
+  listFunctions(): Promise<FunctionConfiguration[]>;
+  /** With a qualifier that version only. Invocations already admitted are finished. */
+  deleteFunction(name: string, qualifier?: string): Promise<void>;
+
+  publishVersion(request: string | PublishVersionRequest): Promise<FunctionConfiguration>;
+  listVersions(name: string): Promise<FunctionConfiguration[]>;
+  createAlias(request: CreateAliasRequest): Promise<AliasConfiguration>;
+  updateAlias(request: UpdateAliasRequest): Promise<AliasConfiguration>;
+  getAlias(name: string, alias: string): Promise<AliasConfiguration>;
+  listAliases(name: string): Promise<AliasConfiguration[]>;
+  deleteAlias(name: string, alias: string): Promise<void>;
+
+  /** Reserved concurrency; 0 blocks every invocation. */
+  putFunctionConcurrency(name: string, reserved: number): Promise<void>;
+  getFunctionConcurrency(name: string): Promise<number | undefined>;
+  deleteFunctionConcurrency(name: string): Promise<void>;
+  /** Keeps so many environments of a version or alias open; 0 removes the setting. */
+  putProvisionedConcurrency(name: string, qualifier: string, environments: number): Promise<void>;
+
+  /**
+   * Runs a function. The event is anything that JSON can hold; without one it is `{}`.
+   * @param name a name, `name:qualifier`, or an ARN
+   */
+  invoke<Payload = any>(name: string, event?: unknown, options?: InvokeOptions): Promise<InvokeResult<Payload>>;
+  /** The same without parsing: JSON text (a string or its bytes) in, the answer's bytes out. */
+  invokeRaw(name: string, payload?: string | Uint8Array | ArrayBuffer, options?: InvokeOptions): Promise<InvokeResult<Buffer>>;
+
+  usage(name: string): Promise<FunctionUsage>;
+  status(): GatewayStatus;
+  /** The records kept by `log: 'memory'`, oldest first; of one function when a name is given. */
+  logs(name?: string): LogRecord[];
+  clearLogs(): void;
+
+  /** Refuses new invocations, answers those in flight (GatewayClosed), closes all environments. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+
+  /** Which languages can run. `probe` (the default) starts every interpreter once to see whether it works. */
+  static hosts(options?: { probe?: boolean }): Promise<HostReport[]>;
+}
+
+/** An invocation error: the call never reached the handler. In the shape of the AWS SDK's exceptions. */
+export declare class LambedError extends Error {
+  readonly name: string;
+  readonly $fault: 'client' | 'server';
+  readonly $metadata: { httpStatusCode: number; requestId?: string };
+  readonly Type?: 'User' | 'Service';
+  /** Of a throttle, machine-readable. */
+  readonly Reason?: string;
+}
+export declare class ValidationException extends LambedError {
+  readonly name: 'ValidationException';
+}
+export declare class InvalidParameterValueException extends LambedError {
+  readonly name: 'InvalidParameterValueException';
+}
+export declare class InvalidRequestContentException extends LambedError {
+  readonly name: 'InvalidRequestContentException';
+}
+export declare class CodeStorageExceededException extends LambedError {
+  readonly name: 'CodeStorageExceededException';
+}
+export declare class PolicyLengthExceededException extends LambedError {
+  readonly name: 'PolicyLengthExceededException';
+}
+export declare class AccessDeniedException extends LambedError {
+  readonly name: 'AccessDeniedException';
+}
+export declare class ResourceNotFoundException extends LambedError {
+  readonly name: 'ResourceNotFoundException';
+}
+export declare class ResourceConflictException extends LambedError {
+  readonly name: 'ResourceConflictException';
+}
+export declare class ResourceInUseException extends LambedError {
+  readonly name: 'ResourceInUseException';
+}
+export declare class ResourceNotReadyException extends LambedError {
+  readonly name: 'ResourceNotReadyException';
+}
+export declare class PreconditionFailedException extends LambedError {
+  readonly name: 'PreconditionFailedException';
+}
+export declare class ProvisionedConcurrencyConfigNotFoundException extends LambedError {
+  readonly name: 'ProvisionedConcurrencyConfigNotFoundException';
+}
+export declare class RequestTooLargeException extends LambedError {
+  readonly name: 'RequestTooLargeException';
+}
+export declare class RequestEntityTooLargeException extends LambedError {
+  readonly name: 'RequestEntityTooLargeException';
+}
+export declare class UnsupportedMediaTypeException extends LambedError {
+  readonly name: 'UnsupportedMediaTypeException';
+}
+export declare class TooManyRequestsException extends LambedError {
+  readonly name: 'TooManyRequestsException';
+}
+export declare class ServiceException extends LambedError {
+  readonly name: 'ServiceException';
+}
+export declare class OperationNotSupportedException extends LambedError {
+  readonly name: 'OperationNotSupportedException';
+}
+export declare class InvalidRuntimeException extends LambedError {
+  readonly name: 'InvalidRuntimeException';
+}
+export declare class InvalidZipFileException extends LambedError {
+  readonly name: 'InvalidZipFileException';
+}
+export declare class HostUnavailable extends LambedError {
+  readonly name: 'HostUnavailable';
+}
+export declare class GatewayClosed extends LambedError {
+  readonly name: 'GatewayClosed';
+}
+
+/** Of this package. */
+export declare const version: string;

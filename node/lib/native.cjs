@@ -1,0 +1,30 @@
+'use strict';
+// Finds and loads the addon that `npm install` has built for the running node, once for each JavaScript thread.
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+
+// One build for each ABI: the same folder may serve several versions of node.
+const key = `${process.platform}-${process.arch}-abi${process.versions.modules}`;
+const folder = path.join(__dirname, '..', 'native', key);
+
+function load() {
+  const file = path.join(folder, 'lambed.node');
+  if (!fs.existsSync(file)) {
+    const there = fs.existsSync(path.dirname(folder)) ? fs.readdirSync(path.dirname(folder)).join(', ') : '';
+    const error = new Error(
+      `lambed has no addon for this node (${process.version}, ${key}); ${there ? `there is one for ${there}` : 'none was built'}. ` +
+        'Run `npm rebuild lambed` with this node; it needs a C++20 compiler and the libraries that the README names.',
+    );
+    error.code = 'ERR_LAMBED_NOT_BUILT';
+    throw error;
+  }
+  const loaded = { exports: {} };
+  // DEEPBIND: node's executable exports libraries of its own (OpenSSL, zlib, since node 22 simdjson) under the names of those
+  // that the addon is linked to, in other versions.
+  const { RTLD_NOW, RTLD_DEEPBIND = 0 } = os.constants.dlopen;
+  process.dlopen(loaded, file, RTLD_NOW | RTLD_DEEPBIND);
+  return loaded.exports;
+}
+
+module.exports = { native: load(), key };

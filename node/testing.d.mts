@@ -1,0 +1,2 @@
+// Types of the ESM entry point of lambed/testing.
+export * from './testing.cjs';
