@@ -7,12 +7,13 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <exception>
-#include <iostream>
+#include <sstream>
 #include <string>
 
 #include "cli/doctor_command.h"
 #include "cli/exit_codes.h"
 #include "cli/invoke_command.h"
+#include "cli/standard_streams.h"
 #include "lambed/errors.h"
 
 namespace {
@@ -59,7 +60,13 @@ int run(int count, const char* const* arguments) {
   try {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) {  // --help, --version
+      // Not std::cout: inside node the addon does not see the one that is initialised (node/lib/native.cjs says why).
+      std::ostringstream text;
+      const int status = app.exit(error, text, text);
+      write_standard_output(text.str());
+      return status;
+    }
     const std::string help = invoke->parsed() ? "lambed invoke --help" : "lambed --help";
     return report(fmt::format("{} (see `{}`)", error.what(), help));
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "scripts.h"
@@ -21,6 +22,16 @@ using v8::Value;
 
 void set(Local<Context> context, Local<Object> object, std::string_view name, Local<Value> value) {
   object->CreateDataProperty(context, to_js_short(context->GetIsolate(), name).As<v8::Name>(), value).Check();
+}
+
+// V8 took the isolate here until node 22.
+template <typename Name>
+auto origin_of([[maybe_unused]] Isolate* isolate, Name name) {
+  if constexpr (std::is_constructible_v<v8::ScriptOrigin, Isolate*, Name>) {
+    return v8::ScriptOrigin(isolate, name);
+  } else {
+    return v8::ScriptOrigin(name);
+  }
 }
 
 std::string describe(Isolate* isolate, const v8::TryCatch& failure) {
@@ -61,7 +72,7 @@ MaybeLocal<Value> Bridge::run_scripts(Local<Context> context, const node::StartE
   Local<Value> driver;
   for (const Script& script : scripts()) {
     const Local<v8::String> file = to_js_short(isolate, std::string("lambed:") + script.name);
-    v8::ScriptOrigin origin(isolate, file);
+    v8::ScriptOrigin origin = origin_of(isolate, file);
     Local<v8::Script> compiled;
     Local<Value> function;
     if (!v8::Script::Compile(context, to_js_short(isolate, script.source), &origin).ToLocal(&compiled) ||

@@ -75,7 +75,8 @@ const std::string& NodeProcess::library_path() {
   static const auto& path = *[] {
     Dl_info info{};
     const auto address = reinterpret_cast<void*>(&node::FreeEnvironment);
-    const std::string_view found = dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+    const std::string_view found =
+        dladdr(address, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
     if (found.find('/') != std::string_view::npos) return new std::string(found);
     // Of an executable the dynamic linker only knows the word it was started by.
     char file[PATH_MAX];

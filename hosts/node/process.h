@@ -37,7 +37,7 @@ class NodeProcess {
   lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
   node::MultiIsolatePlatform* platform_ = nullptr;  // ours, or the running node's
   std::unique_ptr<node::MultiIsolatePlatform> owned_platform_;
-  std::unique_ptr<node::InitializationResult> initialization_;
+  std::shared_ptr<node::InitializationResult> initialization_;  // node < 20.8 hands out a unique_ptr
   bool is_started_ = false;
   bool has_ended_ = false;
 };

@@ -21,7 +21,8 @@ function load() {
   }
   const loaded = { exports: {} };
   // DEEPBIND: node's executable exports libraries of its own (OpenSSL, zlib, since node 22 simdjson) under the names of those
-  // that the addon is linked to, in other versions.
+  // that the addon is linked to, in other versions. The price: the addon does not see variables of the C and C++ libraries that
+  // node's executable has a copy of (environ, std::cout), so it must not use them; tools.test.mjs checks that.
   const { RTLD_NOW, RTLD_DEEPBIND = 0 } = os.constants.dlopen;
   process.dlopen(loaded, file, RTLD_NOW | RTLD_DEEPBIND);
   return loaded.exports;
