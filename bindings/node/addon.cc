@@ -3,13 +3,12 @@
 #include <lambed/embedding.h>
 #include <lambed/errors.h>
 #include <lambed/program.h>
-#include <unistd.h>
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "convert.h"
+#include "exit_hook.h"
 #include "gateway_object.h"
 #include "task.h"
 
@@ -74,7 +73,7 @@ Napi::Object Addon::install(Napi::Env env, Napi::Object exports) {
   };
   method("start", &Addon::start);
   method("closeAll", &Addon::close_all_from_js);
-  method("exitNow", &Addon::exit_now);
+  method("endBeforeV8", &Addon::end_before_v8_from_js);
   exports.Set("hold", Napi::Function::New(
                           env, [addon](const Napi::CallbackInfo& info) { addon->mailbox().hold(info.Env()); },
                           "hold"));
@@ -122,10 +121,10 @@ Napi::Value Addon::close_all_from_js(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), has_abandoned);
 }
 
-// exitNow(status): ends the process without freeing anything.
-Napi::Value Addon::exit_now(const Napi::CallbackInfo& info) {
-  std::fflush(nullptr);
-  ::_exit(info[0].As<Napi::Number>().Int32Value());
+// endBeforeV8(status)
+Napi::Value Addon::end_before_v8_from_js(const Napi::CallbackInfo& info) {
+  end_before_v8(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
 }
 
 }  // namespace lambed::node_binding

@@ -37,7 +37,7 @@ class Addon {
  private:
   Napi::Value start(const Napi::CallbackInfo& info);
   Napi::Value close_all_from_js(const Napi::CallbackInfo& info);
-  Napi::Value exit_now(const Napi::CallbackInfo& info);
+  Napi::Value end_before_v8_from_js(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Mailbox> mailbox_;
   Napi::FunctionReference make_error_;

@@ -161,32 +161,24 @@ function deliver(values, count) {
 const logReceivers = new Map();
 
 function deliverLogs(records) {
-  let failure;
   for (const { gateway, ...record } of records) {
     try {
       logReceivers.get(gateway)?.(record);
     } catch (error) {
-      failure ??= { error };
+      // The application's uncaught exception; thrown from here, node would only print a warning.
+      process.nextTick(() => {
+        throw error;
+      });
     }
   }
-  if (failure !== undefined) throw failure.error;
 }
 
 native.start(deliver, deliverLogs, (name, message, reason) => new Failure(name, message, reason), numbers);
 
-// process.exit runs no clean-up hook of node, and node ends V8 whoever still runs in it. When handlers could not be stopped,
-// the process must end without that, after the other listeners have had their turn.
+// process.exit runs no clean-up hook of Node-API, and node ends V8 whoever still runs in it. When handlers could not be stopped,
+// the process must end before that.
 function closeAtExit(status) {
-  if (!native.closeAll() || !isMainThread) return;
-  const listeners = process.rawListeners('exit');
-  for (const listener of listeners.slice(listeners.indexOf(closeAtExit) + 1)) {
-    try {
-      Reflect.apply(listener, process, [status]);
-    } catch (error) {
-      console.error(error);
-    }
-  }
-  native.exitNow(Number(process.exitCode ?? status));
+  if (native.closeAll() && isMainThread) native.endBeforeV8(Number(process.exitCode ?? status));
 }
 
 function watchExit() {

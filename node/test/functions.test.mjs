@@ -15,7 +15,7 @@ const answer = (text) => ({ inline: `exports.handler = async () => ${JSON.string
 test('a function is created, listed, changed and deleted', async (t) => {
   const gateway = testGateway(t);
   const created = await gateway.createFunction({
-    name: 'f', ...node, code: answer('one'), description: 'd', timeout: 7, memorySize: 256, environment: { A: '1' },
+    name: 'f', ...node, code: answer('one'), description: 'd', timeout: 7, memorySize: 256, environment: { MODE: '1' },
     tags: { team: 'blue' }, logFormat: 'JSON',
   });
   assert.equal(created.functionName, 'f');
@@ -23,7 +23,7 @@ test('a function is created, listed, changed and deleted', async (t) => {
   const { version, runtime, handler, description, timeout, memorySize, environment, logFormat, isolation, state } = created;
   assert.deepEqual(
     { version, runtime, handler, description, timeout, memorySize, environment, logFormat, isolation, state },
-    { version: '$LATEST', ...node, description: 'd', timeout: 7, memorySize: 256, environment: { A: '1' }, logFormat: 'JSON', isolation: 'in_process', state: 'Active' },
+    { version: '$LATEST', ...node, description: 'd', timeout: 7, memorySize: 256, environment: { MODE: '1' }, logFormat: 'JSON', isolation: 'in_process', state: 'Active' },
   );
   assert.equal((await gateway.invoke('f')).payload, 'one');
 
