@@ -34,6 +34,13 @@ libclang-rt-$clang-dev|run-time library of the fuzzer
 clang-format-14|checks the format (other versions format differently)
 shellcheck|checks the shell scripts
 LIST
+  # A nodejs of another vendor brings its own npm; the distribution's must not be installed over it.
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    cat <<'LIST'
+nodejs|runs the tests of the npm package
+npm|installs the npm package in its tests
+LIST
+  fi
 }
 
 # The clang that this release of the system calls `clang`.
