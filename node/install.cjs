@@ -13,6 +13,10 @@ const root = path.join(__dirname, '..');
 const key = `${process.platform}-${process.arch}-abi${process.versions.modules}`;
 const destination = path.join(__dirname, 'native', key);
 
+/**
+ * @param {string} message
+ * @returns {never}
+ */
 function stop(message) {
   console.error(`lambed: ${message}`);
   process.exit(1);
@@ -24,9 +28,13 @@ function run(command, args, options = {}) {
   return { ok: result.status === 0, output: `${result.stdout}${result.stderr}` };
 }
 
+const needed =
+  'It needs, on Debian and Ubuntu: apt-get install g++ cmake ninja-build pkg-config libsimdjson-dev nlohmann-json3-dev libzip-dev ' +
+  'libcli11-dev libfmt-dev libssl-dev libboost-dev; for Python functions libpython3-dev, for Ruby functions ruby.';
+
 function mustRun(what, command, args) {
   const { ok, output } = run(command, args);
-  if (!ok) stop(`${what} failed: ${command} ${args.join(' ')}\n${output.split('\n').slice(-60).join('\n')}`);
+  if (!ok) stop(`${what} failed: ${command} ${args.join(' ')}\n${output.split('\n').slice(-60).join('\n')}\n${needed}`);
 }
 
 // ---- headers of the very node that runs: its libuv and V8 are what the addon and the host will meet
@@ -39,6 +47,7 @@ function versionOf(include) {
   return ['NODE_MAJOR_VERSION', 'NODE_MINOR_VERSION', 'NODE_PATCH_VERSION'].map(number).join('.');
 }
 
+/** @returns {{ place: string, temporary?: string }} */
 function findHeaders() {
   const installed = path.join(path.dirname(fs.realpathSync(process.execPath)), '..', 'include', 'node');
   const cache = process.env.XDG_CACHE_HOME ?? path.join(os.homedir(), '.cache');
@@ -56,7 +65,11 @@ function findHeaders() {
   return fetchHeaders(places);
 }
 
-// The npm package node-<platform>-<arch> of the same version holds them.
+/**
+ * The npm package node-<platform>-<arch> of the same version holds them.
+ * @param {string[]} places
+ * @returns {{ place: string, temporary: string }}
+ */
 function fetchHeaders(places) {
   const name = `node-${process.platform}-${process.arch}@${process.versions.node}`;
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'lambed-headers-'));
@@ -103,7 +116,7 @@ function build() {
     if (headers.temporary) fs.rmSync(headers.temporary, { recursive: true, force: true });
   }
   place(path.join(folder, 'lib'));
-  fs.rmSync(folder, { recursive: true, force: true });
+  fs.rmSync(path.dirname(folder), { recursive: true, force: true });
 }
 
 // The addon, and beside it the hosts, where the core looks for them.

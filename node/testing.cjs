@@ -15,7 +15,8 @@ function testGateway(t, options = {}) {
 }
 
 // A function to be called with an event and a context's options: resolves to the handler's answer.
-async function testHandler(t, { gateway = testGateway(t), name = 'handler', ...request }) {
+async function testHandler(t, handler) {
+  const { gateway = testGateway(t), name = 'handler', ...request } = handler;
   await gateway.createFunction({ name, ...request });
   return async (event, options) => {
     const result = await gateway.invoke(name, event, { ...options, logTail: true });

@@ -4,6 +4,10 @@
 // What every invocation error is an instance of. `$fault` says whose fault it is, `Reason` the machine-readable reason of a
 // throttle ("ReservedFunctionConcurrentInvocationLimitExceeded").
 class LambedError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ name?: string, status?: number, type?: string, reason?: string, requestId?: string }} [details]
+   */
   constructor(message, { name, status = 500, type, reason, requestId } = {}) {
     super(message);
     Object.defineProperty(this, 'name', { value: name ?? new.target.name, configurable: true, writable: true });

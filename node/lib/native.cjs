@@ -12,12 +12,10 @@ function load() {
   const file = path.join(folder, 'lambed.node');
   if (!fs.existsSync(file)) {
     const there = fs.existsSync(path.dirname(folder)) ? fs.readdirSync(path.dirname(folder)).join(', ') : '';
-    const error = new Error(
+    const message =
       `lambed has no addon for this node (${process.version}, ${key}); ${there ? `there is one for ${there}` : 'none was built'}. ` +
-        'Run `npm rebuild lambed` with this node; it needs a C++20 compiler and the libraries that the README names.',
-    );
-    error.code = 'ERR_LAMBED_NOT_BUILT';
-    throw error;
+      'Run `npm rebuild lambed --foreground-scripts` with this node; docs/getting-started-node.md names what the build needs.';
+    throw Object.assign(new Error(message), { code: 'ERR_LAMBED_NOT_BUILT' });
   }
   const loaded = { exports: {} };
   // DEEPBIND: node's executable exports libraries of its own (OpenSSL, zlib, since node 22 simdjson) under the names of those

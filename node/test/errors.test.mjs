@@ -1,13 +1,13 @@
 // Errors of calls: classes in the shape of the AWS SDK's.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as lambed from 'lambed';
 import { Gateway, LambedError, ResourceNotFoundException } from 'lambed';
 import { testGateway } from 'lambed/testing';
-import { app, program, runNode } from './support.mjs';
+import { app, program, runNode, temporaryFolder } from './support.mjs';
 
 const node = { runtime: 'nodejs20.x', handler: 'index.handler', code: { inline: 'exports.handler = async (event) => event;' } };
 
@@ -83,6 +83,17 @@ test('asyncDispose closes', async () => {
   await gateway.createFunction({ name: 'f', ...node });
   await gateway[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]();
   await assert.rejects(gateway.invoke('f', {}), { name: 'GatewayClosed' });
+});
+
+test('a package that was not built for this node says so', async (t) => {
+  const folder = temporaryFolder(t);
+  const installed = path.join(app, 'node_modules/lambed/node');
+  cpSync(installed, folder, { recursive: true, filter: (file) => file !== path.join(installed, 'native') });
+  mkdirSync(path.join(folder, 'native/linux-x64-abi1'), { recursive: true });
+  const { status, stderr } = await runNode(path.join(folder, 'index.mjs'));
+  assert.equal(status, 1);
+  assert.match(stderr, /no addon for this node .* there is one for linux-x64-abi1\. Run `npm rebuild lambed/);
+  assert.match(stderr, /ERR_LAMBED_NOT_BUILT/);
 });
 
 test('a language without interpreter is HostUnavailable, and tells what to do', async (t) => {

@@ -1,6 +1,6 @@
 // The program, and the types.
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { app, functions, run, temporaryFolder } from './support.mjs';
@@ -77,6 +77,17 @@ async function main(): Promise<void> {
 declare const t: import('node:test').TestContext;
 void main();
 `;
+
+test("tsc finds nothing wrong with the package's own JavaScript", async () => {
+  const packaged = path.join(app, 'node_modules/lambed/node');
+  const files = ['index.cjs', 'install.cjs', 'testing.cjs', 'bin/lambed.cjs', ...readdirSync(path.join(packaged, 'lib')).map((file) => `lib/${file}`)];
+  const { status, stdout } = await run(process.execPath, [
+    path.join(app, 'node_modules/typescript/bin/tsc'), '--allowJs', '--checkJs', '--noEmit', '--maxNodeModuleJsDepth', '0', '--target', 'es2022',
+    '--module', 'node16', '--lib', 'es2022,esnext.disposable', '--types', 'node', '--noUnusedLocals', '--noUnusedParameters',
+    ...files.map((file) => path.join(packaged, file)),
+  ]);
+  assert.equal(status, 0, stdout);
+});
 
 test('tsc --strict accepts a sample in ESM and in CommonJS, and refuses what is wrong', async (t) => {
   const names = "{ Gateway, TooManyRequestsException, version, type LogRecord } from 'lambed'";
