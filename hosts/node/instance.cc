@@ -27,6 +27,17 @@ constexpr auto out_of_memory_callback(void (*)(const char*, Parameters...)) {
   });
 }
 
+// Older nodes forget an isolate just before it is freed; since node 24 that ends the process, and there is a call for both.
+template <typename Platform>
+void dispose(Platform* platform, v8::Isolate* isolate, bool is_registered) {
+  if constexpr (requires { platform->DisposeIsolate(isolate); }) {
+    if (is_registered) return platform->DisposeIsolate(isolate);
+  } else {
+    if (is_registered) platform->UnregisterIsolate(isolate);
+  }
+  isolate->Dispose();
+}
+
 v8::Platform::StackTracePrinter print_stack = nullptr;
 
 // V8's failed checks ("Fatal JavaScript invalid size error") know no callback; but V8 prints a stack before it aborts.
@@ -131,9 +142,8 @@ NodeInstance::~NodeInstance() {
     if (is_registered_) {
       platform_->AddIsolateFinishedCallback(
           isolate_, [](void* finished) { *static_cast<bool*>(finished) = true; }, &is_finished);
-      platform_->UnregisterIsolate(isolate_);
     }
-    isolate_->Dispose();
+    dispose(platform_, isolate_, is_registered_);
     while (!is_finished) uv_run(&loop_, UV_RUN_ONCE);
   }
   if (has_loop_) close_loop();

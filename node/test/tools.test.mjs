@@ -1,9 +1,10 @@
 // The program, and the types.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { app, functions, run, temporaryFolder } from './support.mjs';
+import { app, functions, run, temporaryFolder, until } from './support.mjs';
 
 const lambed = path.join(app, 'node_modules/.bin/lambed');
 
@@ -30,6 +31,19 @@ test("npx lambed has the program's exit status", async (t) => {
   assert.match(slow.stdout, /Sandbox\.Timedout/);
   assert.equal((await run(lambed, ['invoke', path.join(folder, 'nowhere')])).status, 2);
   assert.equal((await run(lambed, ['--version'])).stdout, 'lambed 0.1.0\n');
+});
+
+test('npx lambed ends by the signal that it gets, whatever runs', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, 'index.js'), 'exports.handler = async () => { console.log("running"); for (;;); };');
+  const child = spawn(lambed, ['invoke', folder, '--timeout', '60']);
+  t.after(() => child.kill('SIGKILL'));
+  let log = '';
+  child.stderr.on('data', (text) => (log += text));
+  const ended = new Promise((resolve) => child.on('close', (status, signal) => resolve(signal)));
+  await until(() => /running/.test(log), 'the function runs');
+  child.kill('SIGINT');
+  assert.equal(await ended, 'SIGINT');
 });
 
 test('npx lambed doctor finds every language', async () => {
