@@ -105,8 +105,15 @@ Napi::Value Addon::error_to_js(Napi::Env env, const Error& error) {
                            Napi::String::New(env, error.reason())});
 }
 
+void Addon::add(const std::shared_ptr<HeldGateway>& gateway) {
+  // Those that were closed meanwhile need no more care, except for what they abandoned.
+  std::erase_if(gateways_,
+                [](const auto& each) { return each->get() == nullptr && each->status().abandoned == 0; });
+  gateways_.insert(gateway);
+}
+
 bool Addon::close_all() {
-  for (const std::shared_ptr<Gateway>& gateway : gateways_) {
+  for (const std::shared_ptr<HeldGateway>& gateway : gateways_) {
     gateway->close();
     has_abandoned_ = has_abandoned_ || gateway->status().abandoned > 0;
   }

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "held_gateway.h"
 #include "mailbox.h"
 
 namespace lambed::node_binding {
@@ -27,9 +28,7 @@ class Addon {
   // What a promise is rejected with; lib/completions.cjs makes an Error of it.
   Napi::Value error_to_js(Napi::Env env, const Error& error);
 
-  void add(const std::shared_ptr<Gateway>& gateway) { gateways_.insert(gateway); }
-  // The gateway has been closed.
-  void remove(const std::shared_ptr<Gateway>& gateway) { gateways_.erase(gateway); }
+  void add(const std::shared_ptr<HeldGateway>& gateway);
   // Closes every gateway of this environment and waits for it. True when environments had to be abandoned: their threads
   // run on.
   bool close_all();
@@ -41,7 +40,7 @@ class Addon {
 
   std::shared_ptr<Mailbox> mailbox_;
   Napi::FunctionReference make_error_;
-  std::set<std::shared_ptr<Gateway>> gateways_;
+  std::set<std::shared_ptr<HeldGateway>> gateways_;
   bool has_abandoned_ = false;
 };
 

@@ -87,120 +87,128 @@ GatewayObject::GatewayObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   // Here, on a JavaScript thread: it attaches to the running node.
   start_host("nodejs", options.host_options["nodejs"]);
   try {
-    gateway_ = std::make_shared<Gateway>(std::move(options));
+    held_ = std::make_shared<HeldGateway>(std::move(options));
   } catch (const Error& error) {
     throw Napi::Error(info.Env(), addon.error_to_js(info.Env(), error));
   }
-  addon.add(gateway_);
+  addon.add(held_);
 }
 
 GatewayObject::~GatewayObject() {
-  // After close, and when the environment has ended, this is quick. Else it may take close_grace, which must not stop the
-  // JavaScript thread; the addon still knows the gateway and waits for it at exit.
-  if (gateway_ == nullptr) return;
-  std::thread([gateway = std::move(gateway_)] { gateway->close(); }).detach();
+  // Collected unclosed: that may take close_grace, which must not stop the JavaScript thread. The addon knows of it, too, and
+  // waits for it at exit.
+  if (held_ == nullptr || held_->get() == nullptr) return;
+  std::thread([held = held_] { held->close(); }).detach();
+}
+
+std::shared_ptr<Gateway> GatewayObject::gateway(const Napi::CallbackInfo& info) const {
+  if (std::shared_ptr<Gateway> gateway = held_->get()) return gateway;
+  const Error closed(ErrorCode::GatewayClosed, "The gateway is closed.");
+  throw Napi::Error(info.Env(), Addon::of(info.Env()).error_to_js(info.Env(), closed));
 }
 
 Napi::Value GatewayObject::create_function(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, request = create_function_request(info[0])]() mutable {
-    return gateway->create_function(std::move(request));
-  });
+  return run_on_pool(info.Env(),
+                     [gateway = gateway(info), request = create_function_request(info[0])]() mutable {
+                       return gateway->create_function(std::move(request));
+                     });
 }
 
 Napi::Value GatewayObject::get_function_configuration(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name"),
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
                                   qualifier = optional_text(info[1], "qualifier")] {
     return gateway->get_function_configuration(name, qualifier);
   });
 }
 
 Napi::Value GatewayObject::update_function_code(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, request = update_code_request(info[0])]() mutable {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = update_code_request(info[0])]() mutable {
     return gateway->update_function_code(std::move(request));
   });
 }
 
 Napi::Value GatewayObject::update_function_configuration(const Napi::CallbackInfo& info) {
   return run_on_pool(info.Env(),
-                     [gateway = gateway_, request = update_configuration_request(info[0])]() mutable {
+                     [gateway = gateway(info), request = update_configuration_request(info[0])]() mutable {
                        return gateway->update_function_configuration(std::move(request));
                      });
 }
 
 Napi::Value GatewayObject::list_functions(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_] { return gateway->list_functions(); });
+  return run_on_pool(info.Env(), [gateway = gateway(info)] { return gateway->list_functions(); });
 }
 
 Napi::Value GatewayObject::delete_function(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name"),
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
                                   qualifier = optional_text(info[1], "qualifier")] {
     gateway->delete_function(name, qualifier);
   });
 }
 
 Napi::Value GatewayObject::publish_version(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, request = publish_version_request(info[0])]() mutable {
-    return gateway->publish_version(std::move(request));
-  });
+  return run_on_pool(info.Env(),
+                     [gateway = gateway(info), request = publish_version_request(info[0])]() mutable {
+                       return gateway->publish_version(std::move(request));
+                     });
 }
 
 Napi::Value GatewayObject::list_versions(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name")] {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
     return gateway->list_versions(name);
   });
 }
 
 Napi::Value GatewayObject::create_alias(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, request = alias_request(info[0])]() mutable {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = alias_request(info[0])]() mutable {
     return gateway->create_alias(std::move(request));
   });
 }
 
 Napi::Value GatewayObject::update_alias(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, request = alias_request(info[0])]() mutable {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = alias_request(info[0])]() mutable {
     return gateway->update_alias(std::move(request));
   });
 }
 
 Napi::Value GatewayObject::get_alias(const Napi::CallbackInfo& info) {
   return run_on_pool(info.Env(),
-                     [gateway = gateway_, name = text_argument(info, 0, "name"),
+                     [gateway = gateway(info), name = text_argument(info, 0, "name"),
                       alias = text_argument(info, 1, "alias")] { return gateway->get_alias(name, alias); });
 }
 
 Napi::Value GatewayObject::list_aliases(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name")] {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
     return gateway->list_aliases(name);
   });
 }
 
 Napi::Value GatewayObject::delete_alias(const Napi::CallbackInfo& info) {
   return run_on_pool(info.Env(),
-                     [gateway = gateway_, name = text_argument(info, 0, "name"),
+                     [gateway = gateway(info), name = text_argument(info, 0, "name"),
                       alias = text_argument(info, 1, "alias")] { gateway->delete_alias(name, alias); });
 }
 
 Napi::Value GatewayObject::put_function_concurrency(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name"),
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
                                   reserved = integer_argument(info, 1, "reserved")] {
     gateway->put_function_concurrency(name, reserved);
   });
 }
 
 Napi::Value GatewayObject::get_function_concurrency(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name")] {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
     return gateway->get_function_concurrency(name);
   });
 }
 
 Napi::Value GatewayObject::delete_function_concurrency(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name")] {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
     gateway->delete_function_concurrency(name);
   });
 }
 
 Napi::Value GatewayObject::put_provisioned_concurrency(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name"),
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
                                   qualifier = text_argument(info, 1, "qualifier"),
                                   environments = integer_argument(info, 2, "environments")] {
     gateway->put_provisioned_concurrency(name, qualifier, environments);
@@ -208,13 +216,13 @@ Napi::Value GatewayObject::put_provisioned_concurrency(const Napi::CallbackInfo&
 }
 
 Napi::Value GatewayObject::usage(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_, name = text_argument(info, 0, "name")] {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
     return gateway->usage(name);
   });
 }
 
 Napi::Value GatewayObject::status(const Napi::CallbackInfo& info) {
-  return to_js(info.Env(), gateway_->status());
+  return to_js(info.Env(), held_->status());
 }
 
 Napi::Value GatewayObject::logs(const Napi::CallbackInfo& info) {
@@ -231,7 +239,7 @@ Napi::Value GatewayObject::clear_logs(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value GatewayObject::close(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway_] { gateway->close(); });
+  return run_on_pool(info.Env(), [held = held_] { held->close(); });
 }
 
 void GatewayObject::invoke(const Napi::CallbackInfo& info) {
@@ -245,7 +253,7 @@ void GatewayObject::invoke(const Napi::CallbackInfo& info) {
   const int type = info[6].IsNumber() ? info[6].As<Napi::Number>().Int32Value() : 0;
   request.type = static_cast<InvocationType>(type);
   read_rare(info[7], request);
-  gateway_->invoke(
+  gateway(info)->invoke(
       std::move(request),
       [mailbox = Addon::of(info.Env()).shared_mailbox(), slot, is_raw](InvokeResult result) {
         mailbox->put(Completion{slot, is_raw, std::move(result)});

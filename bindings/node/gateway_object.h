@@ -7,6 +7,8 @@
 
 #include <memory>
 
+#include "held_gateway.h"
+
 namespace lambed::node_binding {
 
 // new NativeGateway(options, log, id): `log` is "stderr", "memory", "none" or "callback"; `id` names it in callbacks.
@@ -44,7 +46,10 @@ class GatewayObject : public Napi::ObjectWrap<GatewayObject> {
   // invoke(slot, function, payload, qualifier, isRaw, logTail, type, rare): answered through the mailbox.
   void invoke(const Napi::CallbackInfo& info);
 
-  std::shared_ptr<Gateway> gateway_;
+  // Throws GatewayClosed once it is closed.
+  std::shared_ptr<Gateway> gateway(const Napi::CallbackInfo& info) const;
+
+  std::shared_ptr<HeldGateway> held_;
   std::shared_ptr<MemoryLogSink> memory_;  // null unless the log is kept
 };
 

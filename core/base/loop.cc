@@ -204,6 +204,8 @@ void CoreLoop::run() {
     run_posted();
   }
   if (watch_ != 0) clock_->unwatch(watch_);
+  // Timers that will never run may hold, through others, this very loop.
+  std::exchange(timers_, {}).clear();
   {
     std::lock_guard lock(ended_mutex_);
     ended_ = true;

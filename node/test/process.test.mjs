@@ -1,10 +1,11 @@
 // The life of the process: an idle gateway keeps nothing alive, ending is clean whatever runs, Workers, AbortSignal.
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { Gateway } from 'lambed';
 import { testGateway } from 'lambed/testing';
-import { deedsOf, languages, program, run, runNode, until } from './support.mjs';
+import { deedsOf, languages, program, run, runNode, temporaryFolder, until } from './support.mjs';
 
 test('an idle process ends by itself, without close', async (t) => {
   const text = `
@@ -202,6 +203,22 @@ test('a gateway that is forgotten is closed in the background', async (t) => {
   const file = program(t, text);
   const { status, stdout, stderr } = await run(process.execPath, ['--expose-gc', file]);
   assert.deepEqual({ status, stdout }, { status: 0, stdout: 'true\n' }, stderr);
+});
+
+test('nothing is left behind in the temporary folder', async (t) => {
+  const text = `
+    import { Gateway } from 'lambed';
+    const gateway = new Gateway({ log: 'none' });
+    await gateway.createFunction({ name: 'f', runtime: 'nodejs20.x', handler: 'i.handler', code: { inline: 'exports.handler = async () => 1' } });
+    await gateway.invoke('f');
+    if (process.argv[2] === 'close') await gateway.close();
+    if (process.argv[2] === 'exit') process.exit(0);`;
+  for (const how of ['end', 'close', 'exit']) {
+    const folder = temporaryFolder(t);
+    const { status, stderr } = await runNode(program(t, text), [how], { env: { TMPDIR: folder } });
+    assert.equal(status, 0, stderr);
+    assert.deepEqual(readdirSync(folder), [], how);
+  }
 });
 
 test('a gateway of the test process itself still works after all that', async (t) => {

@@ -114,6 +114,20 @@ BOOST_AUTO_TEST_CASE(a_scan_asked_for_by_another_thread_comes_in_time) {
   loop->stop();
 }
 
+BOOST_AUTO_TEST_CASE(what_a_timer_holds_is_let_go_of_when_the_loop_stops) {
+  auto loop = CoreLoop::start(std::make_shared<SystemClock>());
+  const std::weak_ptr<CoreLoop> seen = loop;
+  const auto held = std::make_shared<int>(1);
+  on_loop(*loop, [&] { loop->schedule(SystemClock().now() + to_nanos(1h), [loop, held] {}); });
+  BOOST_TEST(held.use_count() == 2);
+  loop->stop();
+  BOOST_TEST(held.use_count() == 1);
+  loop.reset();
+  // The loop's thread lets go of it last.
+  for (int i = 0; i < 1000 && !seen.expired(); ++i) std::this_thread::sleep_for(1ms);
+  BOOST_TEST(seen.expired());
+}
+
 // The last reference may go in a function that the loop itself runs.
 BOOST_AUTO_TEST_CASE(a_loop_may_stop_itself_and_be_let_go_of_on_its_own_thread) {
   std::promise<void> done;
