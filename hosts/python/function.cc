@@ -105,6 +105,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   decimal_marks_ = member(lock, "decimal_marks");
   describe_ = member(lock, "describe");
   make_client_context_ = member(lock, "make_client_context");
+  idle_ = member(lock, "idle");
   context_class_ = member(lock, "LambdaContext");
   const Ref make_encoder = member(lock, "make_encoder");
   encoder_ = make_encoder ? call(make_encoder.get()) : Ref();
@@ -119,7 +120,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   constants_.log_stream_name = text(settings_.log_stream);
   constants_.make_identity = member(lock, "make_identity");
   constants_.monotonic_ns = vm_.core()->monotonic_ns;
-  if (!variables_ || !encoder_ || !describe_ || !context_class_ || !bytes_type_ || !zero_ || !nothing_ ||
+  if (!variables_ || !encoder_ || !describe_ || !idle_ || !context_class_ || !bytes_type_ || !zero_ || !nothing_ ||
       !trace_name_ || !constants_.function_name || !constants_.log_stream_name) {
     return "a part of the bootstrap";
   }
@@ -158,7 +159,7 @@ Outcome Function::load(PythonLock& lock, const InterpreterSession& session, bool
               ""};
     }
   }
-  state_->interruption->attach(lock, session, state_->stop_exception.get());
+  state_->interruption->attach(lock, session, state_->stop_exception.get(), idle_.get());
   state_->account->limit.store(static_cast<std::int64_t>(settings_.memory_limit));
   const Ref load = member(lock, "load");
   const Ref handler_name = text(settings_.handler);

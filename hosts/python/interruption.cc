@@ -27,32 +27,51 @@ void Interruption::begin(std::uint64_t token) {
   raised_ = false;
 }
 
-Stopped Interruption::end(PythonLock&) {
-  std::lock_guard lock(mutex_);
-  active_ = false;
-  if (raised_ || exit_.requested) {
-    // Raised by a thread that held the interpreter's lock, as we do now: what was not delivered yet can be taken back.
-    py.PyThreadState_SetAsyncExc(thread_, nullptr);
-    py.PyEval_SetTrace(nullptr, nullptr);
+Stopped Interruption::end(PythonLock& lock) {
+  bool raised = false;
+  bool exits = false;
+  int requests = 0;
+  {
+    std::lock_guard guard(mutex_);
+    active_ = false;
+    raised = raised_;
+    exits = exit_.requested;
+    requests = requests_;
   }
-  if (raised_) return Stopped::kRaised;
-  return requests_ > 0 ? Stopped::kTooLate : Stopped::kNo;
+  // Whoever raises holds the interpreter's lock while it looks at active_: from here on nothing more is raised in us.
+  if (raised || exits) {
+    py.PyEval_SetTrace(nullptr, nullptr);
+    withdraw(lock);
+  }
+  if (raised) return Stopped::kRaised;
+  return requests > 0 ? Stopped::kTooLate : Stopped::kNo;
 }
 
-void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObject* stop_exception) {
+void Interruption::withdraw(PythonLock&) {
+  py.PyThreadState_SetAsyncExc(thread_, nullptr);
+  // Before 3.13 that leaves the interpreter's mark "an exception waits for a thread" standing, which only a thread that meets
+  // one takes down. Every call would be slower with it, and a thread with a trace function would go round in its next call
+  // for ever, with the interpreter's lock. So this thread meets one.
+  py.PyThreadState_SetAsyncExc(static_cast<unsigned long>(pthread_self()), stop_exception_);
+  const Ref never = Ref::steal(py.PyObject_CallObject(idle_, nullptr));
+  py.PyErr_Clear();
+}
+
+void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObject* stop_exception,
+                          PyObject* idle) {
   std::lock_guard lock(mutex_);
   interpreter_ = session.interpreter();
-  thread_state_ = session.thread_state();
+  attached_ = true;
   thread_ = static_cast<unsigned long>(pthread_self());  // what PyThread_get_thread_ident gives on Linux
   stop_exception_ = stop_exception;
+  idle_ = idle;
 }
 
 void Interruption::detach(PythonLock& lock) {
   lock.released([this] {
     std::unique_lock guard(mutex_);
     changed_.wait(guard, [this] { return !interrupting_; });
-    interpreter_ = nullptr;
-    thread_state_ = nullptr;
+    attached_ = false;
   });
   py.PyEval_SetTrace(nullptr, nullptr);  // an interrupting thread may have come after `end`
 }
@@ -68,13 +87,11 @@ ExitRequest Interruption::exit_request() const {
 }
 
 void Interruption::exit_now(PythonLock& lock, int exit_code, int term_signal) {
-  unsigned long thread = 0;
   {
     std::lock_guard guard(mutex_);
     if (!exit_.requested) exit_ = {true, exit_code, term_signal};
-    if (active_) thread = thread_;
   }
-  if (thread != 0) py.PyThreadState_SetAsyncExc(thread, stop_exception_);
+  withdraw(lock);
   raise_everywhere(lock);
 }
 
@@ -106,7 +123,7 @@ void Interruption::request_everything() {
 
 lambed_interrupt Interruption::start_interrupting() {
   // Without an interpreter yet, init looks at requests_ when it has one.
-  if (interrupting_ || interpreter_ == nullptr) return LAMBED_INTERRUPT_PENDING;
+  if (interrupting_ || !attached_) return LAMBED_INTERRUPT_PENDING;
   try {
     const AllSignalsBlocked blocked;
     std::thread([self = shared_from_this(), token = token_] { self->interrupt_in_thread(token); }).detach();
@@ -126,13 +143,23 @@ void Interruption::interrupt_in_thread(std::uint64_t token) {
   bool everywhere = false;
   {
     std::lock_guard guard(mutex_);
+    everywhere = requests_ > 1;
     if (active_ && token_ == token) {
-      py.PyThreadState_SetAsyncExc(thread_, stop_exception_);
       raised_ = true;
-      everywhere = requests_ > 1;
+      if (!everywhere) py.PyThreadState_SetAsyncExc(thread_, stop_exception_);
     }
   }
-  if (everywhere) raise_everywhere(lock);
+  if (everywhere) {
+    // The first means gives way to the second: both at once would hang the interpreter, see `withdraw`.
+    withdraw(lock);
+    bool still_runs = false;
+    {
+      // Once more, since `withdraw` may have let go of the interpreter's lock.
+      std::lock_guard guard(mutex_);
+      still_runs = active_ && token_ == token;
+    }
+    if (still_runs) raise_everywhere(lock);
+  }
   py.PyEval_SetTrace(nullptr, nullptr);  // our own state is among all threads
   py.PyThreadState_Clear(state);
   py.PyThreadState_DeleteCurrent();

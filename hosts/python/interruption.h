@@ -36,9 +36,9 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   void begin(std::uint64_t token);
   // It has ended. After this no exception of ours arrives any more. No exception may be set.
   Stopped end(PythonLock& lock);
-  // The interpreter that interruptions go to, from now until `detach`. `stop_exception` (borrowed) is the class of what is
-  // raised: a BaseException that handlers have no name for.
-  void attach(PythonLock& lock, const InterpreterSession& session, PyObject* stop_exception);
+  // The interpreter that interruptions go to, from now until `detach`. `stop_exception` is the class of what is raised: a
+  // BaseException that handlers have no name for. `idle` is a function in Python that does nothing. Both are borrowed.
+  void attach(PythonLock& lock, const InterpreterSession& session, PyObject* stop_exception, PyObject* idle);
   // Waits, without the lock, until no interrupting thread is in the interpreter.
   void detach(PythonLock& lock);
   // True when an interruption was asked for before the interpreter existed.
@@ -49,7 +49,7 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   // os._exit and its kin: raises in all threads of the interpreter until nothing of the function runs any more.
   void exit_now(PythonLock& lock, int exit_code, int term_signal);
   ExitRequest exit_request() const;
-  // Raises in all threads of the interpreter, line after line.
+  // Raises in all threads of the interpreter, line after line. Nothing may wait to be raised by other means: `withdraw`.
   void raise_everywhere(PythonLock& lock);
 
   // ---- Any thread.
@@ -62,13 +62,16 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
  private:
   lambed_interrupt start_interrupting();  // mutex_ is held
   void interrupt_in_thread(std::uint64_t token);
+  // Takes back an exception that was set and not raised yet. May let go of the interpreter's lock for a while.
+  void withdraw(PythonLock& lock);
 
   mutable std::mutex mutex_;  // guards everything below; taken after the interpreter's lock, never before
   std::condition_variable changed_;
-  PyInterpreterState* interpreter_ = nullptr;
-  PyThreadState* thread_state_ = nullptr;
+  PyInterpreterState* interpreter_ = nullptr;  // still meant after `detach`: threads may be left in it
+  bool attached_ = false;                      // interrupting threads may enter interpreter_
   unsigned long thread_ = 0;  // Python's identifier of the environment's thread
   PyObject* stop_exception_ = nullptr;
+  PyObject* idle_ = nullptr;
   bool active_ = false;
   std::uint64_t token_ = 0;
   int requests_ = 0;           // for the present token

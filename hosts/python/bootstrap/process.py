@@ -353,6 +353,10 @@ def set_up_process():
             after_import.pop(name)(sys.modules[name])
 
 
+def idle():
+    """Does nothing, but a thread that calls it meets what waits to be raised in it."""
+
+
 def stop_threads():
     """Wakes the idle workers of thread pools, which else wait for work for ever. Loops are ended by the host."""
     pools = sys.modules.get('concurrent.futures.thread')
