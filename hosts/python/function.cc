@@ -85,6 +85,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   state_->stop_exception =
       Ref::steal(py.PyErr_NewException("lambed.Stopped", *py.PyExc_BaseException_slot, nullptr));
   globals_ = Ref::steal(py.PyDict_New());
+  state_->is_main = session.is_main();
   const BootstrapFacts facts = {session.is_main(), vm_.in_node(), own_folder};
   const Ref members = make_host_members(lock, state_, settings_, facts);
   const std::string& source = vm_.bootstrap_code();
@@ -192,7 +193,10 @@ Outcome Function::outcome_of_exception(PythonLock& lock, Phase phase, Ref except
   // A module that cannot be loaded here will not load the next time either: the next environment is in the main interpreter.
   if (!state_->refused_module.empty()) outcome.flags |= LAMBED_OUTCOME_DISCARD;
   const MemoryGrace grace;  // or the report of a MemoryError would end in another one
-  const Ref phase_name = text(name_of(phase));
+  // What is about to be tried again in the main interpreter is not an error yet: it is not logged.
+  const bool is_tried_again =
+      phase == Phase::kInit && !state_->is_main && vm_.is_ours() && !state_->refused_module.empty();
+  const Ref phase_name = text(is_tried_again ? "first try" : name_of(phase));
   PyObject* const request_id = state_->request_id ? state_->request_id.get() : nothing_.get();
   PyObject* const arguments[] = {exception.get(), phase_name.get(), request_id};
   const Ref description = Ref::steal(py.PyObject_Vectorcall(describe_.get(), arguments, 3, nullptr));
@@ -295,11 +299,8 @@ bool Function::encode(PythonLock& lock, PyObject* value, Result& result) {
     return true;
   }
   Ref pieces = call(encoder_.get(), value, zero_.get());
-  Ref json;
-  if (pieces) {
-    json = py.PyTuple_Size(pieces.get()) == 1 ? Ref::borrow(py.PyTuple_GetItem(pieces.get(), 0))
-                                              : Ref::steal(py.PyUnicode_Join(nothing_.get(), pieces.get()));
-  }
+  // A tuple, but a list before 3.12. One piece is passed on as it is.
+  Ref json = pieces ? Ref::steal(py.PyUnicode_Join(nothing_.get(), pieces.get())) : Ref();
   if (json && py.PyList_Size(decimal_marks_.get()) > 0) {
     const Ref put_decimals = member(lock, "put_decimals");
     json = put_decimals ? call(put_decimals.get(), json.get()) : Ref();
@@ -312,6 +313,7 @@ bool Function::encode(PythonLock& lock, PyObject* value, Result& result) {
 }
 
 bool Function::invoke(PythonLock& lock, const lambed_invocation& invocation) {
+  state_->refused_module.clear();
   const std::uint64_t refusals = state_->account->refusals.load(std::memory_order_relaxed);
   state_->interruption->begin(invocation.token);
   Result result;

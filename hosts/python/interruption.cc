@@ -19,9 +19,15 @@ int raise_at_every_line(PyObject* stop_exception, struct _frame*, int, PyObject*
 
 }  // namespace
 
+Interruption::~Interruption() {
+  if (active_) LockSharing::instance().leave();
+}
+
 void Interruption::begin(std::uint64_t token) {
   std::lock_guard lock(mutex_);
+  if (!active_) LockSharing::instance().enter();
   active_ = true;
+  ++begins_;
   token_ = token;
   requests_ = 0;
   raised_ = false;
@@ -33,6 +39,7 @@ Stopped Interruption::end(PythonLock& lock) {
   int requests = 0;
   {
     std::lock_guard guard(mutex_);
+    if (active_) LockSharing::instance().leave();
     active_ = false;
     raised = raised_;
     exits = exit_.requested;
@@ -59,6 +66,7 @@ void Interruption::withdraw(PythonLock&) {
 
 void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObject* stop_exception,
                           PyObject* idle) {
+  LockSharing::instance().join(shared_from_this());
   std::lock_guard lock(mutex_);
   interpreter_ = session.interpreter();
   attached_ = true;
@@ -68,12 +76,22 @@ void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObje
 }
 
 void Interruption::detach(PythonLock& lock) {
+  LockSharing::instance().part(this);
   lock.released([this] {
     std::unique_lock guard(mutex_);
-    changed_.wait(guard, [this] { return !interrupting_; });
     attached_ = false;
+    changed_.wait(guard, [this] { return !interrupting_ && !visiting_; });
+    if (has_threads_) LockSharing::instance().leave();
+    has_threads_ = false;
   });
   py.PyEval_SetTrace(nullptr, nullptr);  // an interrupting thread may have come after `end`
+}
+
+void Interruption::note_thread() {
+  std::lock_guard lock(mutex_);
+  if (has_threads_ || !attached_) return;
+  has_threads_ = true;
+  LockSharing::instance().enter();
 }
 
 bool Interruption::is_requested() const {
@@ -132,6 +150,32 @@ lambed_interrupt Interruption::start_interrupting() {
     // No room for a thread now: the core asks again.
   }
   return LAMBED_INTERRUPT_PENDING;
+}
+
+void Interruption::give_way() {
+  std::lock_guard lock(mutex_);
+  const bool ran_since = active_ && begins_seen_ == begins_;
+  begins_seen_ = begins_;
+  if (!attached_ || visiting_ || interrupting_ || !(ran_since || has_threads_)) return;
+  try {
+    const AllSignalsBlocked blocked;
+    std::thread([self = shared_from_this()] { self->visit_in_thread(); }).detach();
+    visiting_ = true;
+  } catch (const std::system_error&) {
+    // No room for a thread now: the next turn comes in a few milliseconds.
+  }
+}
+
+void Interruption::visit_in_thread() {
+  // `detach` waits for us, so the interpreter cannot go away meanwhile.
+  PyThreadState* const state = py.PyThreadState_New(interpreter_);
+  py.PyEval_RestoreThread(state);
+  py.PyEval_SetTrace(nullptr, nullptr);  // `raise_everywhere` means us, too
+  py.PyThreadState_Clear(state);
+  py.PyThreadState_DeleteCurrent();
+  std::lock_guard guard(mutex_);
+  visiting_ = false;
+  changed_.notify_all();
 }
 
 void Interruption::interrupt_in_thread(std::uint64_t token) {

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "interpreter_session.h"
+#include "lock_sharing.h"
 #include "python_api.h"
 
 namespace lambed::python {
@@ -28,8 +29,10 @@ enum class Stopped {
 };
 
 // One for each environment, shared with the threads that do the interrupting.
-class Interruption : public std::enable_shared_from_this<Interruption> {
+class Interruption : public LockHolder, public std::enable_shared_from_this<Interruption> {
  public:
+  ~Interruption() override;
+
   // ---- The environment's thread.
 
   // Something stoppable begins: an invocation, or init as token 0.
@@ -43,6 +46,9 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   void detach(PythonLock& lock);
   // True when an interruption was asked for before the interpreter existed.
   bool is_requested() const;
+
+  // The function has a thread of its own, which may run between invocations, too.
+  void note_thread();
 
   // ---- Threads of the interpreter, with its lock.
 
@@ -58,10 +64,12 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   lambed_interrupt request(std::uint64_t token);
   // By the strongest means, whatever runs.
   void request_everything();
+  void give_way() override;
 
  private:
   lambed_interrupt start_interrupting();  // mutex_ is held
   void interrupt_in_thread(std::uint64_t token);
+  void visit_in_thread();
   // Takes back an exception that was set and not raised yet. May let go of the interpreter's lock for a while.
   void withdraw(PythonLock& lock);
 
@@ -77,6 +85,10 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   int requests_ = 0;           // for the present token
   bool raised_ = false;        // an exception of ours was set for the present token
   bool interrupting_ = false;  // an interrupting thread is under way
+  bool visiting_ = false;      // a thread that only wants its turn is under way
+  bool has_threads_ = false;
+  std::uint64_t begins_ = 0;
+  std::uint64_t begins_seen_ = 0;  // when `give_way` was called last
   ExitRequest exit_;
 };
 

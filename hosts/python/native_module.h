@@ -21,7 +21,8 @@ struct NativeState {
   Ref stop_exception;          // the class of what interruptions raise
   Ref request_id;              // of the present invocation
   Ref tenant_id;               // str or None
-  std::string refused_module;  // the first extension module that wanted the main interpreter
+  std::string refused_module;  // the first extension module of this init or invocation that wanted the main interpreter
+  bool is_main = false;        // this is the main interpreter
 };
 
 struct BootstrapFacts {

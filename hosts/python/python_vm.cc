@@ -12,6 +12,7 @@
 
 #include "bootstrap_source.h"
 #include "interpreter_search.h"
+#include "lock_sharing.h"
 #include "memory.h"
 #include "signals.h"
 
@@ -46,6 +47,11 @@ PythonVm& PythonVm::instance() {
 }
 
 std::string PythonVm::start(const lambed_core* core, const lambed_host_options* options) {
+  InterpreterSearch search;
+  if (options->context != LAMBED_CONTEXT_PYTHON) {
+    search = find_interpreter(option(options, "interpreter"));
+    if (!search.failure.empty()) return search.failure;  // may be tried again with another one
+  }
   {
     std::lock_guard lock(mutex_);
     if (started_) return "Python can be started once in a process";
@@ -53,18 +59,20 @@ std::string PythonVm::start(const lambed_core* core, const lambed_host_options* 
   core_ = core;
   context_ = static_cast<lambed_context>(options->context);
   const SignalDispositions unchanged;
-  const std::string failure = is_ours() ? start_own(option(options, "interpreter")) : attach();
+  const std::string failure = is_ours() ? start_own(search) : attach();
+  if (failure.empty() && !py.at_least(3, 13)) {
+    LockSharing::instance().enable();
+    if (!is_ours()) LockSharing::instance().enter();  // the application always has something to run
+  }
   if (failure.empty()) runs_.store(true, std::memory_order_release);
   return failure;
 }
 
-std::string PythonVm::start_own(const std::string& wanted) {
-  InterpreterSearch search = find_interpreter(wanted);
-  if (!search.failure.empty()) return search.failure;
+std::string PythonVm::start_own(const InterpreterSearch& search) {
   if (!search.notice.empty()) notice(nullptr, search.notice);
   path_ = search.found.library;
   {
-    // A search that fails may be repeated with another interpreter; what follows cannot.
+    // What follows cannot be tried again.
     std::lock_guard lock(mutex_);
     started_ = true;
   }
