@@ -140,6 +140,7 @@ std::string PythonVm::initialise(const std::string& program) {
   PythonLock lock;
   main_ = py.PyInterpreterState_Main();
   version_ = py.version_text();
+  if (has_own_locks()) import_shared_types(lock);
   std::string failure = compile_bootstrap(lock);
   own_state_ = py.PyEval_SaveThread();
   return failure;
@@ -167,11 +168,19 @@ std::string PythonVm::attach() {
     py.PyEval_RestoreThread(state);
     PythonLock lock;
     counts_memory_ = install_memory_hooks(true);
+    if (has_own_locks()) import_shared_types(lock);
     failure = compile_bootstrap(lock);
     py.PyThreadState_Clear(state);
     py.PyThreadState_DeleteCurrent();
   }).join();
   return failure;
+}
+
+void PythonVm::import_shared_types(PythonLock&) {
+  // All interpreters share the static types of datetime, which keep tuples of the first interpreter that imported it; when
+  // another one ends, 3.13 frees them with its own allocator. The main interpreter's last as long as the process.
+  const Ref module = Ref::steal(py.PyImport_ImportModule("_datetime"));
+  if (!module) py.PyErr_Clear();
 }
 
 std::string PythonVm::compile_bootstrap(PythonLock&) {

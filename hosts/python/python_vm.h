@@ -51,6 +51,7 @@ class PythonVm {
   std::string start_own(const InterpreterSearch& search);
   std::string attach();
   std::string initialise(const std::string& program);  // on the VM's own thread
+  void import_shared_types(PythonLock& lock);
   std::string compile_bootstrap(PythonLock& lock);
   void own_thread(const std::string& program, std::string* failure);
 

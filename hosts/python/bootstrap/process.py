@@ -324,8 +324,18 @@ after_import['locale'] = _locale_of_one
 after_import['resource'] = _resource_of_one
 
 
+def _limit_digits():
+    # 3.11 sets this guard against slow conversions in the main interpreter only.
+    try:
+        digits = int(os.environ['PYTHONINTMAXSTRDIGITS'])
+        sys.set_int_max_str_digits(digits)
+    except (KeyError, ValueError):
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+
+
 def set_up_process():
     set_variables()
+    _limit_digits()
     import _posixsubprocess
     replace(_posixsubprocess, 'fork_exec', _fork_exec)
     replace_in_os('putenv', _putenv)

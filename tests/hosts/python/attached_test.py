@@ -10,6 +10,7 @@ import threading
 def main():
     driver, plugin, module = sys.argv[1:]
     library = ctypes.CDLL(driver)
+    import _datetime  # noqa: F401, imported by the host where its types would otherwise belong to a sub-interpreter
     before = dict(os.environ), list(sys.path), sys.stdout, os.getcwd(), set(sys.modules)
     ticks = []
     done = threading.Event()
