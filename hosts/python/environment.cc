@@ -104,14 +104,16 @@ bool Environment::serve_in(InterpreterSession& session) {
     const Outcome outcome = function.load(lock, session, own_folder_);
     const bool succeeded = outcome.kind == LAMBED_OUTCOME_SUCCESS;
     if (!state->refused_module.empty()) {
-      needs_main = outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR && vm_.is_ours();
+      needs_main =
+          outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR;  // where there is none for it, `serve` says so
       tell_of_refused_module(state->refused_module, needs_main ? kRunsInMain : kGoesOnWithout);
       if (needs_main) vm_.remember_needs_main(settings_.code_id);
     }
     if (!needs_main) opened(outcome);
     if (succeeded) {
       const bool failed = serve_invocations(lock, function);
-      if (failed && !state->refused_module.empty()) {  // imported by the handler: the next environment does better
+      if (failed &&
+          !state->refused_module.empty()) {  // imported by the handler: the next environment does better
         tell_of_refused_module(state->refused_module, kRunsInMain);
         vm_.remember_needs_main(settings_.code_id);
       }
@@ -119,6 +121,7 @@ bool Environment::serve_in(InterpreterSession& session) {
     account_->limit = 0;  // tidying up must not fail
     if (!end_threads(lock, session, function)) {
       keep = true;
+      interruption_->stay();
       vm_.notice(
           settings_.user,
           "function " + settings_.function_name +
@@ -151,7 +154,11 @@ bool Environment::serve_invocations(PythonLock& lock, Function& function) {
         discarded = function.invoke(lock, invocation);
         break;
       case LAMBED_TAKE_NOTHING:
-        lock.released([this, core] { core->wait(settings_.user); });
+        lock.released([this, core] {
+          core->wait(settings_.user);
+          LockSharing::instance().enter();  // whoever holds the lock now must learn that we want it
+        });
+        LockSharing::instance().leave();
         break;
       case LAMBED_TAKE_CLOSE:
         return discarded;

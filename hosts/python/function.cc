@@ -85,7 +85,6 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   state_->stop_exception =
       Ref::steal(py.PyErr_NewException("lambed.Stopped", *py.PyExc_BaseException_slot, nullptr));
   globals_ = Ref::steal(py.PyDict_New());
-  state_->is_main = session.is_main();
   const BootstrapFacts facts = {session.is_main(), vm_.in_node(), own_folder};
   const Ref members = make_host_members(lock, state_, settings_, facts);
   const std::string& source = vm_.bootstrap_code();
@@ -121,8 +120,8 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   constants_.log_stream_name = text(settings_.log_stream);
   constants_.make_identity = member(lock, "make_identity");
   constants_.monotonic_ns = vm_.core()->monotonic_ns;
-  if (!variables_ || !encoder_ || !describe_ || !idle_ || !context_class_ || !bytes_type_ || !zero_ || !nothing_ ||
-      !trace_name_ || !constants_.function_name || !constants_.log_stream_name) {
+  if (!variables_ || !encoder_ || !describe_ || !idle_ || !context_class_ || !bytes_type_ || !zero_ ||
+      !nothing_ || !trace_name_ || !constants_.function_name || !constants_.log_stream_name) {
     return "a part of the bootstrap";
   }
   return {};
@@ -194,8 +193,7 @@ Outcome Function::outcome_of_exception(PythonLock& lock, Phase phase, Ref except
   if (!state_->refused_module.empty()) outcome.flags |= LAMBED_OUTCOME_DISCARD;
   const MemoryGrace grace;  // or the report of a MemoryError would end in another one
   // What is about to be tried again in the main interpreter is not an error yet: it is not logged.
-  const bool is_tried_again =
-      phase == Phase::kInit && !state_->is_main && vm_.is_ours() && !state_->refused_module.empty();
+  const bool is_tried_again = phase == Phase::kInit && !state_->refused_module.empty();
   const Ref phase_name = text(is_tried_again ? "first try" : name_of(phase));
   PyObject* const request_id = state_->request_id ? state_->request_id.get() : nothing_.get();
   PyObject* const arguments[] = {exception.get(), phase_name.get(), request_id};

@@ -29,8 +29,11 @@ void Interruption::begin(std::uint64_t token) {
   active_ = true;
   ++begins_;
   token_ = token;
-  requests_ = 0;
+  requests_ = early_token_ == token ? early_requests_ : 0;
+  if (abandoned_) requests_ += 2;
+  early_token_ = early_requests_ = 0;
   raised_ = false;
+  if (requests_ > 0) start_interrupting();
 }
 
 Stopped Interruption::end(PythonLock& lock) {
@@ -87,6 +90,15 @@ void Interruption::detach(PythonLock& lock) {
   py.PyEval_SetTrace(nullptr, nullptr);  // an interrupting thread may have come after `end`
 }
 
+void Interruption::stay() {
+  LockSharing::instance().join(shared_from_this());
+  {
+    std::lock_guard lock(mutex_);
+    attached_ = true;
+  }
+  note_thread();
+}
+
 void Interruption::note_thread() {
   std::lock_guard lock(mutex_);
   if (has_threads_ || !attached_) return;
@@ -127,6 +139,13 @@ void Interruption::raise_everywhere(PythonLock&) {
 
 lambed_interrupt Interruption::request(std::uint64_t token) {
   std::lock_guard lock(mutex_);
+  if (!active_ && token != token_ && token != 0) {
+    // Handed out, but our thread has not come to `begin` yet.
+    if (early_token_ != token) early_requests_ = 0;
+    early_token_ = token;
+    ++early_requests_;
+    return LAMBED_INTERRUPT_PENDING;
+  }
   if (!active_ || token_ != token) return LAMBED_INTERRUPT_STOPPED;
   ++requests_;
   return start_interrupting();
@@ -134,6 +153,7 @@ lambed_interrupt Interruption::request(std::uint64_t token) {
 
 void Interruption::request_everything() {
   std::lock_guard lock(mutex_);
+  abandoned_ = true;
   if (!active_) return;
   requests_ += 2;
   start_interrupting();

@@ -47,6 +47,8 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   // True when an interruption was asked for before the interpreter existed.
   bool is_requested() const;
 
+  // After `detach`: a thread that does not end keeps the interpreter for good, and must go on giving way to others.
+  void stay();
   // The function has a thread of its own, which may run between invocations, too.
   void note_thread();
 
@@ -77,12 +79,15 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   std::condition_variable changed_;
   PyInterpreterState* interpreter_ = nullptr;  // still meant after `detach`: threads may be left in it
   bool attached_ = false;                      // interrupting threads may enter interpreter_
-  unsigned long thread_ = 0;  // Python's identifier of the environment's thread
+  unsigned long thread_ = 0;                   // Python's identifier of the environment's thread
   PyObject* stop_exception_ = nullptr;
   PyObject* idle_ = nullptr;
   bool active_ = false;
   std::uint64_t token_ = 0;
-  int requests_ = 0;           // for the present token
+  int requests_ = 0;               // for the present token
+  std::uint64_t early_token_ = 0;  // asked to stop before its `begin`
+  int early_requests_ = 0;
+  bool abandoned_ = false;     // whatever begins is stopped
   bool raised_ = false;        // an exception of ours was set for the present token
   bool interrupting_ = false;  // an interrupting thread is under way
   bool visiting_ = false;      // a thread that only wants its turn is under way

@@ -14,7 +14,8 @@ namespace lambed::python {
 namespace {
 
 constexpr std::chrono::milliseconds kTurn{5};  // Python's own switch interval
-constexpr int kQuietTurnsBeforeSleep = 20;     // so that short calls side by side do not wake this thread each time
+constexpr int kQuietTurnsBeforeSleep =
+    20;  // so that short calls side by side do not wake this thread each time
 
 }  // namespace
 

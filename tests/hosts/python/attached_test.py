@@ -11,7 +11,6 @@ def main():
     driver, plugin, module = sys.argv[1:]
     library = ctypes.CDLL(driver)
     import _datetime  # noqa: F401, imported by the host where its types would otherwise belong to a sub-interpreter
-    before = dict(os.environ), list(sys.path), sys.stdout, os.getcwd(), set(sys.modules)
     ticks = []
     done = threading.Event()
 
@@ -25,6 +24,7 @@ def main():
     with tempfile.TemporaryDirectory() as layer:
         os.mkdir(layer + '/python')
         shutil.copy(module, layer + '/python/lambed_single_phase.so')
+        before = dict(os.environ), list(sys.path), sys.stdout, os.getcwd(), set(sys.modules)
         failed = library.lambed_test_attached(plugin.encode(), layer.encode(), message, len(message))
     done.set()
     ticker.join()
