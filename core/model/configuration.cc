@@ -121,7 +121,7 @@ void check_tags(const std::map<std::string, std::string>& tags, Violations& viol
 // ---- The business layer
 
 Result<void> check_against_account(const FunctionConfiguration& wanted, const Quotas& quotas,
-                                   const OtherLanguages& others) {
+                                    const OtherLanguages& others) {
   // Whoever talks JSON cannot send other bytes than UTF-8; a C++ caller can, and the answer must still become
   // JSON.
   for (const std::string* text : {&wanted.handler, &wanted.description, &wanted.runtime}) {
