@@ -13,7 +13,9 @@ PyThreadState* new_sub_interpreter(const PythonVm& vm) {
   configuration.allow_threads = 1;
   configuration.allow_daemon_threads =
       1;  // common in handlers; what is left of them at the end is dealt with
-  configuration.check_multi_interp_extensions = 1;
+  // With a shared lock the standard library's own single-phase modules (3.12: _decimal) work in every interpreter; those of
+  // others the bootstrap tells by their files.
+  configuration.check_multi_interp_extensions = vm.has_own_locks() ? 1 : 0;
   configuration.gil = vm.has_own_locks() ? kGilOwn : kGilShared;
   PyThreadState* state = nullptr;
   const Status status = py.Py_NewInterpreterFromConfig(&state, &configuration);

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "interpreter_search.h"
 #include "python_api.h"
 
 namespace lambed::python {
@@ -47,9 +48,10 @@ class PythonVm {
 
  private:
   PythonVm() = default;
-  std::string start_own(const std::string& wanted);
+  std::string start_own(const InterpreterSearch& search);
   std::string attach();
   std::string initialise(const std::string& program);  // on the VM's own thread
+  void import_shared_types(PythonLock& lock);
   std::string compile_bootstrap(PythonLock& lock);
   void own_thread(const std::string& program, std::string* failure);
 

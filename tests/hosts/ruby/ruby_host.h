@@ -17,7 +17,7 @@ inline HostHarness*& ruby_slot() {
 
 inline HostHarness& ruby() {
   HostHarness*& host = ruby_slot();
-  if (host == nullptr) host = new HostHarness(LAMBED_PLUGIN_DIR "/liblambed_host_ruby.so");
+  if (host == nullptr) host = new HostHarness(HostHarness::plugin("liblambed_host_ruby.so"));
   return *host;
 }
 

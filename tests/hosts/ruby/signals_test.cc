@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_host_cannot_be_started_again_and_says_so) {
   run_once(RubyFunction("def handler(event:, context:) = 1\n"));
   ruby().stop();
   try {
-    HostHarness again(LAMBED_PLUGIN_DIR "/liblambed_host_ruby.so");
+    HostHarness again(HostHarness::plugin("liblambed_host_ruby.so"));
     BOOST_ERROR("it started again");
   } catch (const std::runtime_error& error) {
     BOOST_TEST(std::string(error.what()).find("start a new process") != std::string::npos);
@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(an_interpreter_that_is_none_is_refused_in_words) {
         {"/bin/true", "no shared libruby"}}) {
     BOOST_TEST_CONTEXT(interpreter) {
       try {
-        HostHarness host(LAMBED_PLUGIN_DIR "/liblambed_host_ruby.so", {{"interpreter", interpreter}});
+        HostHarness host(HostHarness::plugin("liblambed_host_ruby.so"), {{"interpreter", interpreter}});
         BOOST_ERROR("it started");
       } catch (const std::runtime_error& error) {
         BOOST_TEST(std::string(error.what()).find(words) != std::string::npos);
