@@ -59,7 +59,7 @@ bool Environment::serve(Place place) {
     charge_thread_to(account_);
     const std::unique_ptr<InterpreterSession> session = InterpreterSession::make_sub_interpreter(vm_);
     if (session == nullptr) {
-      refuse("Python could not make another interpreter: out of memory?");
+      refuse("Python could not make another interpreter: out of memory, or the process ends");
       return true;
     }
     return serve_in(*session);
@@ -82,8 +82,11 @@ bool Environment::serve(Place place) {
     return true;
   }
   charge_thread_to(account_);
-  const std::unique_ptr<InterpreterSession> session = InterpreterSession::enter_main(vm_);
-  serve_in(*session);
+  if (const auto session = InterpreterSession::enter_main(vm_)) {
+    serve_in(*session);
+  } else {
+    refuse("Python has been stopped: the process ends");
+  }
   MainSeat::instance().give_back();
   return true;
 }
@@ -99,6 +102,7 @@ bool Environment::serve_in(InterpreterSession& session) {
   {
     Function function(settings_, state, vm_);
     const Outcome outcome = function.load(lock, session, own_folder_);
+    session.release_import_lock(lock);
     const bool succeeded = outcome.kind == LAMBED_OUTCOME_SUCCESS;
     if (!state->refused_module.empty()) {
       vm_.remember_needs_main(settings_.code_id);
@@ -109,7 +113,10 @@ bool Environment::serve_in(InterpreterSession& session) {
       needs_main = !succeeded && outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR && vm_.is_ours();
     }
     if (!needs_main) opened(outcome);
-    if (succeeded) serve_invocations(lock, function);
+    if (succeeded) {
+      serve_invocations(lock, function);
+      session.release_import_lock(lock);
+    }
     account_->limit = 0;  // tidying up must not fail
     if (!end_threads(lock, session, function)) {
       keep = true;
