@@ -62,7 +62,7 @@ bool Environment::serve(Place place) {
     charge_thread_to(account_);
     const std::unique_ptr<InterpreterSession> session = InterpreterSession::make_sub_interpreter(vm_);
     if (session == nullptr) {
-      refuse("Python could not make another interpreter: out of memory?");
+      refuse("Python could not make another interpreter: out of memory, or the process ends");
       return true;
     }
     return serve_in(*session);
@@ -85,8 +85,11 @@ bool Environment::serve(Place place) {
     return true;
   }
   charge_thread_to(account_);
-  const std::unique_ptr<InterpreterSession> session = InterpreterSession::enter_main(vm_);
-  serve_in(*session);
+  if (const auto session = InterpreterSession::enter_main(vm_)) {
+    serve_in(*session);
+  } else {
+    refuse("Python has been stopped: the process ends");
+  }
   MainSeat::instance().give_back();
   return true;
 }
@@ -102,6 +105,7 @@ bool Environment::serve_in(InterpreterSession& session) {
   {
     Function function(settings_, state, vm_);
     const Outcome outcome = function.load(lock, session, own_folder_);
+    session.release_import_lock(lock);
     const bool succeeded = outcome.kind == LAMBED_OUTCOME_SUCCESS;
     if (!state->refused_module.empty()) {
       needs_main =
@@ -112,6 +116,7 @@ bool Environment::serve_in(InterpreterSession& session) {
     if (!needs_main) opened(outcome);
     if (succeeded) {
       const bool failed = serve_invocations(lock, function);
+      session.release_import_lock(lock);
       if (failed &&
           !state->refused_module.empty()) {  // imported by the handler: the next environment does better
         tell_of_refused_module(state->refused_module, kRunsInMain);

@@ -38,8 +38,14 @@ class PythonVm {
   const std::string& bootstrap_code() const { return bootstrap_code_; }
   void notice(void* user, const std::string& message) const;
 
-  // Environments whose interpreter exists. While there is one, the VM cannot be finalised: that aborts before 3.13.
-  void count_interpreter() { live_interpreters_.fetch_add(1); }
+  // Environments whose interpreter exists or is being made. While there is one, the VM cannot be finalised: that aborts before
+  // 3.13. False, and not counted, when the VM has been told to stop.
+  bool count_interpreter() {
+    live_interpreters_.fetch_add(1);
+    if (runs_.load()) return true;
+    discount_interpreter();
+    return false;
+  }
   void discount_interpreter() { live_interpreters_.fetch_sub(1); }
 
   // Code known to need the main interpreter, by code_id. Any thread.

@@ -70,6 +70,20 @@ BOOST_AUTO_TEST_CASE(asyncio_is_stopped) {
 )");
 }
 
+// As when importlib is interrupted between taking the import lock, which is one for all interpreters before 3.12, and `try`.
+BOOST_AUTO_TEST_CASE(an_import_that_is_interrupted_does_not_hold_up_the_imports_of_others) {
+  const std::string holds = "import _imp\n_imp.acquire_lock()\nwhile True: pass\n";
+  {
+    PythonFunction init(holds);
+    const HarnessEnvironment environment = init.start();
+    BOOST_TEST_REQUIRE(environment.interrupt_until_answered(0, std::chrono::seconds(10)).has_value());
+    BOOST_TEST(environment.wait_closed());
+  }
+  expect_stopped("    import _imp\n    _imp.acquire_lock()\n    while True: pass\n");
+  PythonFunction other("import colorsys, json\ndef handler(event, context): return json.dumps(event)\n");
+  BOOST_TEST(other.open().invoke("1").payload == "\"1\"");
+}
+
 BOOST_AUTO_TEST_CASE(init_that_loops_is_stopped) {
   PythonFunction function("while True: pass\n");
   const HarnessEnvironment environment = function.start();
