@@ -78,11 +78,6 @@ std::string Vm::start(const lambed_core& core, const std::string& interpreter) {
 }
 
 void* Vm::thread_main(void* vm) {
-  // A write to a closed socket must give Errno::EPIPE, not end the application; the signal's disposition is not ours.
-  sigset_t pipe_signal;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
   static_cast<Vm*>(vm)->run();
   return nullptr;
 }
@@ -109,6 +104,7 @@ void Vm::run() {
 
 std::string Vm::boot() {
   if (rb.ruby_setup() != 0) return "Ruby " + version_ + " failed to set up its VM";
+  block_application_signals();
   void* const node = rb.ruby_options(5, arguments);
   int status = 0;
   if (rb.ruby_executable_node(node, &status) == 0) return "Ruby " + version_ + " refused its start options";
