@@ -95,10 +95,13 @@ void Vm::run() {
     return;
   }
   set_state(State::kRunning);
-  run_bootstrap_loop();
-  const SignalDispositions before;
-  rb.ruby_cleanup(0);
-  before.restore_all_but_vtalrm();
+  // Beside a thread that cannot be ended ruby_cleanup would wait for ever. This thread keeps the VM's lock instead, so that no
+  // other runs Ruby code again.
+  if (run_bootstrap_loop()) {
+    const SignalDispositions before;
+    rb.ruby_cleanup(0);
+    before.restore_all_but_vtalrm();
+  }
   set_state(State::kEnded);
 }
 

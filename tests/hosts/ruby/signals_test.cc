@@ -245,6 +245,19 @@ BOOST_AUTO_TEST_CASE(the_process_can_end_while_a_handler_runs) {
   ruby_slot() = nullptr;  // no stop: main returns as it is
 }
 
+BOOST_AUTO_TEST_CASE(a_thread_that_a_handler_has_left_does_not_hold_up_the_stop) {
+  const RubyFunction function(
+      "def handler(event:, context:)\n"
+      "  Thread.new { begin; puts 'running'; loop {}; ensure; while true; end; end }\n  1\nend\n");
+  const HarnessEnvironment environment = function.open();
+  environment.invoke("{}");
+  BOOST_REQUIRE(environment.wait_log("running"));
+  environment.close();
+  const auto begin = std::chrono::steady_clock::now();
+  ruby().stop();
+  BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() < 0.8);
+}
+
 BOOST_AUTO_TEST_CASE(a_stopped_host_cannot_be_started_again_and_says_so) {
   run_once(RubyFunction("def handler(event:, context:) = 1\n"));
   ruby().stop();
@@ -301,6 +314,9 @@ BOOST_AUTO_TEST_CASE(a_poisoned_vm_heals) {
 }
 BOOST_AUTO_TEST_CASE(exit_with_a_running_handler_is_clean) {
   runs_in_a_process_of_its_own("the_process_can_end_while_a_handler_runs");
+}
+BOOST_AUTO_TEST_CASE(stop_beside_an_endless_thread) {
+  runs_in_a_process_of_its_own("a_thread_that_a_handler_has_left_does_not_hold_up_the_stop");
 }
 BOOST_AUTO_TEST_CASE(no_second_start) {
   runs_in_a_process_of_its_own("a_stopped_host_cannot_be_started_again_and_says_so");
