@@ -20,6 +20,7 @@ module Lambed
     BINARY = 2
     MEANS_KILL = 2
     UNINTERRUPTED = { Object => :never }.freeze
+    INTERRUPTED_AT_ONCE = { Object => :immediate }.freeze
     MEMORY_REPORT_INTERVAL = 64 # invocations
 
     @table = {}
@@ -68,8 +69,10 @@ module Lambed
       @load_path = Loading.load_path_of(self)
     end
 
+    # The thread begins uninterruptible, as its creator is at that moment: an interrupt that came before its first line would end
+    # it without any of `run`.
     def launch
-      @thread = Thread.new { run }
+      @thread = Thread.handle_interrupt(UNINTERRUPTED) { Thread.new { run } }
     rescue ThreadError => e
       finish(REFUSED, DISCARD, "no thread for the environment: #{e.message}")
       retire
@@ -112,14 +115,16 @@ module Lambed
       @group.add(Thread.current)
       Thread.current.report_on_exception = false
       Native.adopt_thread(@handle)
-      opened = initialise
-      serve if opened
+      opened = false
+      Thread.handle_interrupt(INTERRUPTED_AT_ONCE) do
+        opened = initialise
+        serve if opened
+      end
     rescue Exception # rubocop:disable Lint/RescueException
       nil # an interrupt that came while another exception was handled
     ensure
-      # The next means of an interrupt may be on its way already; it must not cut this short. No branch stands before the
-      # mask, because branches are where Ruby looks for interrupts.
-      Thread.handle_interrupt(UNINTERRUPTED) { wind_up(opened) }
+      # The next means of an interrupt may be on its way already; it cannot cut this short (see launch).
+      wind_up(opened)
     end
 
     def wind_up(opened)

@@ -85,6 +85,19 @@ BOOST_AUTO_TEST_CASE(init_can_be_interrupted) {
   }
 }
 
+// From before the thread exists to when it sleeps in the function's code.
+BOOST_AUTO_TEST_CASE(interrupts_that_race_with_the_begin_of_init_are_answered) {
+  const RubyFunction function("sleep\n");
+  for (int round = 0; round < 300; ++round) {
+    const HarnessEnvironment environment = function.begin_open();
+    std::this_thread::sleep_for(std::chrono::microseconds(round));
+    const std::optional<Outcome> outcome = environment.interrupt_until_answered(0);
+    BOOST_REQUIRE(outcome);
+    BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
+    BOOST_REQUIRE(environment.wait_closed());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_interrupt_leaves_the_other_environments_alone) {
   const RubyFunction endless("def handler(event:, context:) = loop {}\n");
   const RubyFunction slow("def handler(event:, context:)\n  sleep 0.5\n  'whole'\nend\n");
