@@ -189,6 +189,7 @@ void Vm::count_stuck(lambed_environment& environment) {
   }
   if (!environment.mark_stuck()) return;
   ++stuck_environments_;
+  push(Command{Command::kInterrupt, nullptr, environment.id, 0, InterruptMeans::kGiveUp});
   const std::string reason = poison();
   core_->notice(environment.user, {reason.data(), reason.size()});
   std::deque<Command> kept;

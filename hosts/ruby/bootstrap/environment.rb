@@ -19,6 +19,8 @@ module Lambed
     DISCARD = 1
     BINARY = 2
     MEANS_KILL = 2
+    MEANS_GIVE_UP = 3
+    PURSUIT_INTERVAL = 0.1 # seconds
     UNINTERRUPTED = { Object => :never }.freeze
     INTERRUPTED_AT_ONCE = { Object => :immediate }.freeze
     MEMORY_REPORT_INTERVAL = 64 # invocations
@@ -40,7 +42,8 @@ module Lambed
 
       # By the VM's thread. `id` may name an environment that has ended.
       def interrupt(id, token, means)
-        @table[id]&.interrupt(token, means)
+        environment = @table[id] or return
+        means == MEANS_GIVE_UP ? environment.pursue : environment.interrupt(token, means)
       end
 
       def forget(id) = @table.delete(id)
@@ -93,6 +96,16 @@ module Lambed
 
       @interrupted = true
       means == MEANS_KILL ? @thread.kill : @thread.raise(Interruption)
+    end
+
+    # Nobody waits for it any more, but until it ends the VM is refused to others: a long call into C returns some day.
+    def pursue
+      Thread.new do
+        while @thread&.alive?
+          @thread.kill
+          sleep PURSUIT_INTERVAL
+        end
+      end
     end
 
     # The function has ended its process. Does not return. Any thread of the environment.

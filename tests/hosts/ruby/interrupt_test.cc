@@ -44,14 +44,14 @@ BOOST_AUTO_TEST_CASE(what_a_handler_does_can_be_interrupted) {
   }
 }
 
-// A call into C that keeps the VM's lock: raise and kill wait for its end, and Ruby gets both at the same moment. It throws the
-// raise, which is swallowed here, and forgets the kill until a further interrupt comes.
+// As after a call that keeps the VM's lock: raise and kill wait for the thread, and it gets both at the same moment. Ruby throws
+// the raise, which is swallowed here, and forgets the kill until a further interrupt comes.
 BOOST_AUTO_TEST_CASE(a_raise_and_a_kill_that_arrive_together_both_work) {
   const RubyFunction function(
-      "def handler(event:, context:)\n  begin\n"
-      "    unless defined?(@computed)\n      puts 'running'\n      @computed = true\n      "
-      "(7**2_600_000).to_s.size\n    end\n    loop {}\n"
-      "  rescue Exception\n    retry\n  end\nend\n");
+      "def handler(event:, context:)\n  begin\n    unless defined?(@waited)\n      @waited = true\n"
+      "      Thread.handle_interrupt(Object => :never) do\n        puts 'running'\n        sleep 0.3\n      "
+      "end\n"
+      "    end\n    loop {}\n  rescue Exception\n    retry\n  end\nend\n");
   for (int round = 0; round < 3; ++round) {
     const HarnessEnvironment environment = function.open();
     const std::uint64_t token = submit_and_await_start(environment);
