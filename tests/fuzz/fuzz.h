@@ -5,10 +5,10 @@
 #include <cstdlib>
 
 // libFuzzer reports an abort with the input that led to it.
-#define FUZZ_EXPECT(condition)                                                     \
-  do {                                                                             \
-    if (!(condition)) {                                                            \
+#define FUZZ_EXPECT(condition)                                                      \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
       std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                \
-    }                                                                              \
+      std::abort();                                                                 \
+    }                                                                               \
   } while (false)

@@ -14,7 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view all(reinterpret_cast<const char*>(data), size);
   const std::size_t line = all.find('\n');
   const std::string_view text = all.substr(0, line);
-  const std::string_view qualifier = line == std::string_view::npos ? std::string_view() : all.substr(line + 1);
+  const std::string_view qualifier =
+      line == std::string_view::npos ? std::string_view() : all.substr(line + 1);
   const Scope scope;
   for (const NameUse use : {NameUse::kRead, NameUse::kDelete, NameUse::kCreate}) {
     const auto reference = parse_function_reference(text, qualifier, scope, use);

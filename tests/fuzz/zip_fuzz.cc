@@ -46,7 +46,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::uint64_t total = 0;
     for (const auto& entry : fs::recursive_directory_iterator(folder)) {
       if (entry.is_symlink()) {
-        const fs::path target = (entry.path().parent_path() / fs::read_symlink(entry.path())).lexically_normal();
+        const fs::path target =
+            (entry.path().parent_path() / fs::read_symlink(entry.path())).lexically_normal();
         FUZZ_EXPECT(target.string().starts_with(folder.string()));
       } else if (entry.is_regular_file()) {
         total += entry.file_size();

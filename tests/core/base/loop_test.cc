@@ -118,6 +118,25 @@ BOOST_AUTO_TEST_CASE(a_scan_asked_for_by_another_thread_comes_in_time) {
   loop->stop();
 }
 
+BOOST_AUTO_TEST_CASE(a_stopped_loop_lets_go_of_what_it_was_to_run_later) {
+  const auto clock = std::make_shared<SystemClock>();
+  const auto loop = CoreLoop::start(clock);
+  auto timed = std::make_shared<int>(1);
+  auto scanned = std::make_shared<int>(2);
+  const std::weak_ptr<int> timed_seen = timed;
+  const std::weak_ptr<int> scanned_seen = scanned;
+  on_loop(*loop, [&] {
+    loop->schedule(clock->now() + to_nanos(1h), [timed] {});
+    loop->set_scan([scanned](Nanos) { return kNever; });
+  });
+  timed.reset();
+  scanned.reset();
+  BOOST_TEST(!timed_seen.expired());
+  loop->stop();
+  BOOST_TEST(timed_seen.expired());
+  BOOST_TEST(scanned_seen.expired());
+}
+
 // The last reference may go in a function that the loop itself runs.
 BOOST_AUTO_TEST_CASE(a_loop_may_stop_itself_and_be_let_go_of_on_its_own_thread) {
   std::promise<void> done;
