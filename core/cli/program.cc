@@ -67,6 +67,9 @@ int run(int count, const char* const* arguments) {
       write_standard_output(text.str());
       return status;
     }
+    if (const auto unknown = app.remaining(); app.get_subcommands().empty() && !unknown.empty()) {
+      return report(fmt::format("there is no command '{}' (see `lambed --help`)", unknown.front()));
+    }
     const std::string help = invoke->parsed() ? "lambed invoke --help" : "lambed --help";
     return report(fmt::format("{} (see `{}`)", error.what(), help));
   }

@@ -6,6 +6,8 @@
 // Threads: every method from any thread. Starting a host blocks other starts, nothing else.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -60,6 +62,13 @@ class HostRegistry {
   std::uint64_t add_exit_hook(std::function<void()> close);
   void remove_exit_hook(std::uint64_t id);
 
+  // What runs at exit must run before the destructors of static objects that interpreters, extension modules and addons
+  // still use, and libraries make such objects late: when they are loaded, at the first use of a feature. The last one
+  // registered runs first, so that this is called whenever an environment has come a step further (has been opened, has
+  // answered for the first time), and registers anew after steps that are likely to have made some: the 1st, 2nd, 4th, 8th ..., and any
+  // at which a library was loaded. Each time takes 32 bytes for ever.
+  void stay_first_at_exit();
+
   // Whose process this is; said by the binding before the first gateway is made.
   void set_context(lambed_context context);
 
@@ -81,6 +90,9 @@ class HostRegistry {
       failures_;  // a host that failed to start is not tried again: half-started
                   // interpreters cannot be undone
   lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
+
+  std::atomic<std::uint64_t> loaded_libraries_{0};
+  std::atomic<std::uint64_t> steps_{0};
 
   std::mutex hooks_mutex_;  // guards hooks_ and next_hook_
   std::map<std::uint64_t, std::function<void()>> hooks_;

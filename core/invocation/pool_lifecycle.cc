@@ -126,9 +126,9 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
   const bool usable = outcome.kind == LAMBED_OUTCOME_SUCCESS && (outcome.flags & LAMBED_OUTCOME_DISCARD) == 0;
   {
     std::lock_guard lock(mutex_);
-    environment.opened_at = now;
     environment.idle_since = now;
     environment.init_duration = now - environment.opening_since;
+    environment.opened_after = dispatched_;
     environment.memory_peak = outcome.memory_peak;
     if (environment.state() != EnvironmentState::kOpening) {
       came_back = environment.state() == EnvironmentState::kAbandoned;
@@ -156,7 +156,8 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
       environment.log().begin(victim->request.request_id, victim->request.log_tail);
       Answer answer = answer_of(outcome, victim->request.request_id, services_->options.quotas);
       victim->started = now;  // the handler itself has not run at all
-      answer_with(*services_, *victim, environment, std::move(answer), now, now - environment.opening_since);
+      victim->init_duration = now - environment.opening_since;
+      answer_with(*services_, *victim, environment, std::move(answer), now);
     }
     victim->let_go();
   }
@@ -355,8 +356,7 @@ Nanos EnvironmentPool::sweep(Nanos now) {
   {
     std::lock_guard lock(mutex_);
     while (!idle_.empty() && usable() > static_cast<std::size_t>(keep_warm_)) {
-      const auto oldest = std::min_element(idle_.begin(), idle_.end(),
-                                           [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+      const auto oldest = idle_.begin();
       if ((*oldest)->idle_since + expiry > now) {
         next = (*oldest)->idle_since + expiry;
         break;
@@ -382,10 +382,8 @@ Nanos EnvironmentPool::sweep(Nanos now) {
 
 Nanos EnvironmentPool::longest_idle() const {
   std::lock_guard lock(mutex_);
-  Nanos longest = kNever;
-  if (usable() <= static_cast<std::size_t>(keep_warm_)) return longest;
-  for (const Environment* environment : idle_) longest = std::min(longest, environment->idle_since);
-  return longest;
+  if (idle_.empty() || usable() <= static_cast<std::size_t>(keep_warm_)) return kNever;
+  return idle_.front()->idle_since;
 }
 
 void EnvironmentPool::close_longest_idle() {
@@ -393,8 +391,7 @@ void EnvironmentPool::close_longest_idle() {
   {
     std::lock_guard lock(mutex_);
     if (idle_.empty()) return;
-    const auto oldest = std::min_element(idle_.begin(), idle_.end(),
-                                         [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+    const auto oldest = idle_.begin();
     (*oldest)->move_to(EnvironmentState::kClosing);
     victim = shared(**oldest);
     idle_.erase(oldest);
