@@ -35,7 +35,15 @@ class Gateway::Implementation {
 
 Gateway::Gateway(GatewayOptions options) : implementation_(std::make_shared<Implementation>(options)) {}
 
-Gateway::~Gateway() { close(); }
+Gateway::~Gateway() {
+  // In a forked child the threads that the rest would join do not exist; the copy is left as it is.
+  if (implementation_->engine().is_of_parent()) {
+    static auto* kept = new std::vector<std::shared_ptr<Implementation>>();
+    kept->push_back(implementation_);
+    return;
+  }
+  close();
+}
 
 FunctionConfiguration Gateway::create_function(CreateFunctionRequest request) {
   return implementation_->catalog().create_function(request).value();
@@ -139,6 +147,14 @@ std::vector<HostReport> Gateway::hosts(bool probe) {
 
 void declare_context(Context context) {
   environments::HostRegistry::instance().set_context(static_cast<lambed_context>(context));
+}
+
+void search_hosts_in(std::string folder) {
+  environments::HostRegistry::instance().add_folder(std::move(folder));
+}
+
+void register_host(std::string language, const lambed_host_api& api) {
+  environments::HostRegistry::instance().add_built_in(std::move(language), api);
 }
 
 void Gateway::close() { implementation_->engine().close(); }

@@ -42,8 +42,10 @@ Engine::Engine(const GatewayOptions& options, catalog::Directory& directory)
 
 Engine::~Engine() = default;
 
+bool Engine::is_of_parent() const { return fork_generation_ != g_forks.load(std::memory_order_relaxed); }
+
 Result<void> Engine::check(const InvokeRequest& request) const {
-  if (fork_generation_ != g_forks.load(std::memory_order_relaxed)) {
+  if (is_of_parent()) {
     return Error(ErrorCode::GatewayClosed,
                  "This gateway belongs to the parent of this process: its threads did not survive fork(). "
                  "Make a new gateway in "

@@ -36,6 +36,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   GatewayStatus status() const;
 
   void close();
+  // This process was forked from the one that made the engine: its threads are not here.
+  bool is_of_parent() const;
 
  private:
   using Snapshot = std::shared_ptr<const catalog::FunctionSnapshot>;

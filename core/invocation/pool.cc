@@ -69,7 +69,7 @@ bool EnvironmentPool::dispatch(Invocation& invocation) {
     if (services_->closing.load(std::memory_order_relaxed)) return false;
     push_pending(invocation);
     called = call_idle_one();
-    if (pending_ > available()) {
+    if (pending_ > available() && !is_full()) {
       ++opening_;
       open = true;
     }
@@ -171,7 +171,7 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
         --busy_;
         if (ends_environment(outcome)) {
           environment.move_to(EnvironmentState::kClosing);
-          replace = outcome.kind != LAMBED_OUTCOME_REFUSED && want_replacement();
+          replace = (outcome.kind != LAMBED_OUTCOME_REFUSED || must_reopen()) && want_replacement();
         } else {
           environment.move_to(EnvironmentState::kFinishing);
           ++finishing_;
