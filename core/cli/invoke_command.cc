@@ -21,6 +21,7 @@
 #include "cli/standard_streams.h"
 #include "environments/host_registry.h"
 #include "lambed/gateway.h"
+#include "model/configuration.h"
 
 namespace lambed::cli {
 namespace {
@@ -37,6 +38,10 @@ std::map<std::string, std::string> variables_of(const std::vector<std::string>& 
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos || equals == 0) {
       throw CommandError(fmt::format("--env {}: write it as KEY=VALUE", word));
+    }
+    if (!model::is_variable_name(std::string_view(word).substr(0, equals))) {
+      throw CommandError(fmt::format(
+          "--env {}: a name has two or more letters, digits and underscores and begins with a letter", word));
     }
     variables[word.substr(0, equals)] = word.substr(equals + 1);
   }

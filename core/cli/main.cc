@@ -58,6 +58,9 @@ int run(int count, char** arguments) {
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (const auto unknown = app.remaining(); app.get_subcommands().empty() && !unknown.empty()) {
+      return report(fmt::format("there is no command '{}' (see `lambed --help`)", unknown.front()));
+    }
     const std::string help = invoke->parsed() ? "lambed invoke --help" : "lambed --help";
     return report(fmt::format("{} (see `{}`)", error.what(), help));
   }

@@ -18,7 +18,6 @@ std::chrono::nanoseconds timeout_of(const Invocation& invocation) {
 
 struct Ran {
   Nanos duration = 0;
-  Nanos init_duration = 0;
   telemetry::ReportStatus status = telemetry::ReportStatus::kSuccess;
   std::string_view error_type;
 };
@@ -30,7 +29,7 @@ void report(Services& services, Invocation& invocation, environments::Environmen
   InvocationReport& r = invocation.result.report;
   r.duration = std::chrono::nanoseconds(ran.duration);
   r.billed_duration = telemetry::billed_duration(r.duration, services.options.quotas.billing_step);
-  r.init_duration = std::chrono::nanoseconds(ran.init_duration);
+  r.init_duration = std::chrono::nanoseconds(invocation.init_duration.value_or(0));
   r.memory_size_mb = configuration.memory_mb;
   if (environment != nullptr) {
     r.max_memory_used_mb = static_cast<int>((environment->memory_peak.load() + kMegabyte - 1) / kMegabyte);
@@ -48,7 +47,7 @@ void report(Services& services, Invocation& invocation, environments::Environmen
   telemetry::MeteredInvocation metered;
   metered.billed_duration = r.billed_duration;
   metered.memory_size_mb = r.memory_size_mb;
-  metered.cold_start = ran.init_duration != 0;
+  metered.cold_start = invocation.init_duration.has_value();
   metered.failed = ran.status != telemetry::ReportStatus::kSuccess;
   metered.timed_out = ran.status == telemetry::ReportStatus::kTimeout;
   invocation.function->meter.count(metered);
@@ -88,14 +87,13 @@ void deliver(Services& services, Invocation& invocation) {
 }  // namespace
 
 void answer_with(Services& services, Invocation& invocation, environments::Environment& environment,
-                 Answer answer, Nanos finished, Nanos init_duration) {
+                 Answer answer, Nanos finished) {
   InvokeResult& result = invocation.result;
   result.payload = std::move(answer.payload);
   result.binary = answer.binary;
   if (answer.failed) result.function_error = "Unhandled";
   Ran ran;
   ran.duration = finished - invocation.started;
-  ran.init_duration = init_duration;
   ran.status = answer.failed ? telemetry::ReportStatus::kError : telemetry::ReportStatus::kSuccess;
   ran.error_type = answer.error_type;
   report(services, invocation, &environment, ran);

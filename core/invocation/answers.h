@@ -15,7 +15,7 @@ namespace lambed::invocation {
 
 // The handler (or its runtime) has answered. `environment`: where it ran, whose log is ended here.
 void answer_with(Services& services, Invocation& invocation, environments::Environment& environment,
-                 Answer answer, Nanos finished, Nanos init_duration);
+                 Answer answer, Nanos finished);
 // The limit has passed. `environment` is null when it never got one.
 void answer_timeout(Services& services, Invocation& invocation, environments::Environment* environment,
                     Nanos now);

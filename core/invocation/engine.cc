@@ -117,6 +117,7 @@ Result<Invocation*> Engine::admit(InvokeRequest request, Delivery delivery) {
   invocation.counted_as_reserved = reserved.has_value();
   invocation.submitted = services_->clock->now();
   invocation.started = 0;
+  invocation.init_duration.reset();
   invocation.delivery = delivery;
   return &invocation;
 }

@@ -15,6 +15,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,8 @@ class Invocation final : public Posted {
   bool is_pending = false;
   environments::Environment* environment = nullptr;  // where it runs
   Nanos started = 0;
+  std::uint64_t ticket = 0;            // its place in the order of the pool's dispatches
+  std::optional<Nanos> init_duration;  // of the environment that was opened for it; none on a warm start
 
   // When the core loop is to look at it; kNever: not armed.
   std::atomic<Nanos> deadline{kNever};

@@ -67,6 +67,7 @@ bool EnvironmentPool::dispatch(Invocation& invocation) {
   {
     std::lock_guard lock(mutex_);
     if (services_->closing.load(std::memory_order_relaxed)) return false;
+    invocation.ticket = ++dispatched_;
     push_pending(invocation);
     called = call_idle_one();
     if (pending_ > available() && !is_full()) {
@@ -88,7 +89,6 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   Shared called;
   Invocation* invocation = nullptr;
   Nanos now = 0;
-  bool cold = false;
   {
     std::lock_guard lock(mutex_);
     const EnvironmentState state = environment.state();
@@ -117,8 +117,9 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
     environment.invocation = invocation;
     invocation->environment = &environment;
     invocation->started = now;
-    cold = !environment.served && invocation->submitted < environment.opened_at;
-    if (!cold) environment.init_duration = 0;  // opened ahead of any call: no caller waited for it
+    // An environment that was opened ahead of any call has kept no caller waiting.
+    if (!environment.served && invocation->ticket <= environment.opened_after)
+      invocation->init_duration = environment.init_duration;
     environment.served = true;
     called = call_idle_one();
   }
@@ -149,7 +150,6 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
 void EnvironmentPool::complete(Environment& environment, std::uint64_t token, const lambed_outcome& outcome) {
   const Nanos now = services_->clock->now();
   Invocation* invocation = nullptr;
-  Nanos init_duration = 0;
   bool replace = false;
   bool came_back = false;
   {
@@ -165,7 +165,6 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
     invocation->environment = nullptr;
     if (outcome.memory_peak > environment.memory_peak) environment.memory_peak = outcome.memory_peak;
     environment.idle_since = now;
-    init_duration = std::exchange(environment.init_duration, 0);
     switch (environment.state()) {
       case EnvironmentState::kBusy:
         --busy_;
@@ -185,8 +184,7 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
   if (came_back) services_->environments.came_back();
   if (invocation->claim(token)) {
     answer_with(*services_, *invocation, environment,
-                answer_of(outcome, invocation->request.request_id, services_->options.quotas), now,
-                init_duration);
+                answer_of(outcome, invocation->request.request_id, services_->options.quotas), now);
   } else {
     services_->late_completions.fetch_add(1, std::memory_order_relaxed);
   }

@@ -110,6 +110,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   Invocation* first_pending_ = nullptr;
   Invocation* last_pending_ = nullptr;
   std::size_t pending_ = 0;
+  std::uint64_t dispatched_ = 0;      // invocations so far
   std::vector<Shared> environments_;  // all that are not closed
   std::vector<Environment*> idle_;    // the newest last
   int opening_ = 0;                   // asked for or under way

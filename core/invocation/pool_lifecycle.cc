@@ -133,9 +133,9 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
       outcome.kind == LAMBED_OUTCOME_SUCCESS && (outcome.flags & LAMBED_OUTCOME_DISCARD) == 0;
   {
     std::lock_guard lock(mutex_);
-    environment.opened_at = now;
     environment.idle_since = now;
     environment.init_duration = now - environment.opening_since;
+    environment.opened_after = dispatched_;
     environment.memory_peak = outcome.memory_peak;
     if (environment.state() != EnvironmentState::kOpening) {
       came_back = environment.state() == EnvironmentState::kAbandoned;
@@ -165,7 +165,8 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
       environment.log().begin(victim->request.request_id, victim->request.log_tail);
       Answer answer = answer_of(outcome, victim->request.request_id, services_->options.quotas);
       victim->started = now;  // the handler itself has not run at all
-      answer_with(*services_, *victim, environment, std::move(answer), now, now - environment.opening_since);
+      victim->init_duration = now - environment.opening_since;
+      answer_with(*services_, *victim, environment, std::move(answer), now);
     }
     victim->let_go();
   }

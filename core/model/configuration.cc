@@ -45,12 +45,6 @@ constexpr std::string_view kReservedVariables[] = {"_HANDLER",
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-bool is_variable_name(std::string_view name) {
-  return name.size() >= 2 && is_letter(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
-           return is_letter(c) || is_digit(c) || c == '_';
-         });
-}
-
 bool is_role(std::string_view role) {
   constexpr std::string_view start = "arn:aws";
   if (!role.starts_with(start)) return false;
@@ -121,7 +115,7 @@ void check_tags(const std::map<std::string, std::string>& tags, Violations& viol
 // ---- The business layer
 
 Result<void> check_against_account(const FunctionConfiguration& wanted, const Quotas& quotas,
-                                    const OtherLanguages& others) {
+                                   const OtherLanguages& others) {
   // Whoever talks JSON cannot send other bytes than UTF-8; a C++ caller can, and the answer must still become
   // JSON.
   for (const std::string* text : {&wanted.handler, &wanted.description, &wanted.runtime}) {
@@ -164,6 +158,12 @@ Result<void> check_tag_rules(const std::map<std::string, std::string>& tags) {
 std::string compact_json(const std::map<std::string, std::string>& variables) {
   // Values that are not UTF-8 are refused before; the handler below keeps this function total.
   return nlohmann::json(variables).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+bool is_variable_name(std::string_view name) {
+  return name.size() >= 2 && is_letter(name[0]) && std::all_of(name.begin(), name.end(), [](char c) {
+           return is_letter(c) || is_digit(c) || c == '_';
+         });
 }
 
 Result<void> check_environment(const std::map<std::string, std::string>& variables, const Quotas& quotas) {

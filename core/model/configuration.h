@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "lambed/function.h"
@@ -28,6 +29,9 @@ Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, co
 Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
                                           const UpdateConfigurationRequest& request, const Quotas& quotas,
                                           const OtherLanguages& others = {});
+
+// Whether AWS takes it as the name of an environment variable: [a-zA-Z]([a-zA-Z0-9_])+
+bool is_variable_name(std::string_view name);
 
 // The business layer's rules on environment variables: reserved names, 4 KB of compact JSON.
 Result<void> check_environment(const std::map<std::string, std::string>& variables, const Quotas& quotas);

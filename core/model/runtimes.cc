@@ -22,6 +22,8 @@ constexpr std::array<std::string_view, 11> kRetiredRuntimes = {
     "nodejs",     "nodejs4.3", "nodejs6.10", "nodejs8.10", "nodejs10.x", "nodejs12.x",
     "nodejs14.x", "python2.7", "python3.6",  "python3.7",  "ruby2.5"};
 
+constexpr std::array<std::string_view, 3> kLanguages = {"python", "nodejs", "ruby"};
+
 template <class Table>
 bool contains(const Table& table, std::string_view text) {
   return std::find(table.begin(), table.end(), text) != table.end();
@@ -65,7 +67,7 @@ std::string_view unversioned(std::string_view runtime) {
 
 std::string_view language_of(std::string_view runtime) {
   if (!contains(kRuntimes, runtime)) return {};
-  for (const std::string_view language : {"python", "nodejs", "ruby"}) {
+  for (const std::string_view language : kLanguages) {
     if (runtime.starts_with(language)) return language;
   }
   return {};
@@ -73,7 +75,9 @@ std::string_view language_of(std::string_view runtime) {
 
 Result<void> check_runtime(std::string_view runtime, const OtherLanguages& others) {
   if (contains(kRuntimes, runtime)) return {};
-  if (contains(others, unversioned(runtime))) return {};
+  // Of the languages that AWS has, AWS's list decides.
+  const std::string_view language = unversioned(runtime);
+  if (!contains(kLanguages, language) && contains(others, language)) return {};
   if (contains(kRetiredRuntimes, runtime)) {
     return invalid_parameter(
         fmt::format("The runtime parameter of {} is no longer supported for creating or updating AWS Lambda "

@@ -68,7 +68,8 @@ bool drain(int& end, std::string& into) {
 
 ChildProcess::ChildProcess(const std::vector<std::string>& words, ChildOptions options)
     : input_text_(std::move(options.input)) {
-  std::signal(SIGPIPE, SIG_IGN);  // a child may end before it has read its input; it itself starts with the default
+  std::signal(SIGPIPE,
+              SIG_IGN);  // a child may end before it has read its input; it itself starts with the default
   Pipe input;
   Pipe output;
   Pipe error;

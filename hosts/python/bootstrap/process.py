@@ -342,6 +342,11 @@ def set_up_process():
         for name in ('start_new_thread', 'start_joinable_thread'):
             if hasattr(threading, '_' + name):
                 setattr(threading, '_' + name, getattr(_thread, name))
+        main_thread = threading.main_thread()
+        # The thread state that it was imported under is gone: without a lock of the present one, Python says at the end of
+        # the interpreter that an assertion has failed. (From 3.13 on there is no such lock.)
+        if main_thread.ident == _thread.get_ident() and hasattr(main_thread, '_set_tstate_lock'):
+            main_thread._set_tstate_lock()
     subprocess = sys.modules.get('subprocess')
     if subprocess is not None:
         subprocess._fork_exec = _posixsubprocess.fork_exec

@@ -186,6 +186,24 @@ BOOST_AUTO_TEST_CASE(bad_input_ends_with_2_and_prints_nothing_to_standard_output
   }
 }
 
+// Virtual environments and distributions do it: threading is there before the first line of a function.
+BOOST_AUTO_TEST_CASE(an_installation_that_imports_threading_at_its_start_ends_in_silence) {
+  const ChildEnd made =
+      lambed::testing::run_program({"python3", "-m", "venv", "--without-pip", path() + "/venv"});
+  BOOST_REQUIRE(made.exit_code == 0);
+  const ChildEnd where = lambed::testing::run_program(
+      {path() + "/venv/bin/python3", "-c", "import sysconfig; print(sysconfig.get_path('purelib'), end='')"});
+  std::ofstream(where.out + "/early.pth") << "import threading\n";
+  file("lambda_function.py", "import threading\ndef lambda_handler(event, context):\n    return 1\n");
+  const ChildEnd end =
+      lambed::testing::run_program({"sh", "-c", R"(PATH="$2:$PATH" exec "$0" invoke "$1")", LAMBED_PROGRAM,
+                                    path() + "/lambda_function.py", path() + "/venv/bin"});
+  BOOST_TEST(end.exit_code == 0, end.err);
+  BOOST_TEST(end.out == "1\n");
+  BOOST_TEST(!says(end.err, "Exception"), end.err);
+  BOOST_TEST(!says(end.err, "Error"), end.err);
+}
+
 BOOST_AUTO_TEST_CASE(a_result_that_cannot_be_written_is_an_error) {
   file("lambda_function.py", "def lambda_handler(event, context):\n    return 1\n");
   const ChildEnd end = lambed::testing::run_program(

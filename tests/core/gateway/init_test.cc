@@ -58,13 +58,13 @@ BOOST_AUTO_TEST_CASE(an_init_that_ends_its_process_is_an_exit_error) {
 }
 
 BOOST_AUTO_TEST_CASE(an_environment_that_cannot_even_be_begun_is_an_error_in_words) {
-  create("hello", "open-fail=no interpreter here");
+  create("hello", "open-fail=no-interpreter-here");
   bool told = false;
   try {
     const InvokeResult result = gateway.invoke({.function = "hello"});
-    told = result.payload.find("no interpreter here") != std::string::npos;
+    told = result.payload.find("no-interpreter-here") != std::string::npos;
   } catch (const Error& error) {
-    told = error.message().find("no interpreter here") != std::string::npos;
+    told = error.message().find("no-interpreter-here") != std::string::npos;
   }
   BOOST_TEST(told);
   BOOST_TEST(gateway.status().in_flight == 0);

@@ -114,12 +114,12 @@ BOOST_AUTO_TEST_CASE(calls_that_wait_for_an_environment_run_on_the_version_they_
 
 BOOST_AUTO_TEST_CASE(deleting_a_function_whose_environment_is_opening_answers_its_call) {
   Gate init;
-  create("hello", "init-wait=" + init.name() + ";text=made it");
+  create("hello", "init-wait=" + init.name() + ";text=made-it");
   auto waiting = start("hello");
   BOOST_TEST(init.await_waiting(1));
   gateway.delete_function("hello");
   init.open();
-  BOOST_TEST(result_of(waiting).payload == "\"made it\"");
+  BOOST_TEST(result_of(waiting).payload == "\"made-it\"");
   BOOST_TEST(await([&] { return host().environments() == 0; }));
 }
 

@@ -23,6 +23,12 @@ BOOST_AUTO_TEST_CASE(known_runtimes_name_their_language) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_plugin_does_not_bring_retired_runtimes_back) {
+  BOOST_TEST(!check_runtime("python2.7", {"python", "cobol"}).ok());
+  BOOST_TEST(!check_runtime("nodejs99.x", {"nodejs"}).ok());
+  BOOST_TEST(check_runtime("cobol85", {"python", "cobol"}).ok());
+}
+
 BOOST_AUTO_TEST_CASE(retired_runtimes_are_refused_with_advice) {
   for (const char* runtime :
        {"python2.7", "python3.6", "python3.7", "nodejs", "nodejs12.x", "nodejs14.x", "ruby2.5"}) {

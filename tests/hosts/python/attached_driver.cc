@@ -66,8 +66,9 @@ def loop(event, context):
 }  // namespace
 
 // Returns 0, or 1 with what failed in `message`.
-extern "C" __attribute__((visibility("default"))) int lambed_test_attached(const char* plugin, const char* layer, char* message,
-                                                                          std::size_t size) {
+extern "C" __attribute__((visibility("default"))) int lambed_test_attached(const char* plugin,
+                                                                           const char* layer, char* message,
+                                                                           std::size_t size) {
   try {
     exercise(plugin, layer);
     return 0;

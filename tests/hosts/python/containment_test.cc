@@ -13,8 +13,9 @@ using nlohmann::json;
 namespace {
 
 Outcome exit_of(const std::string& body) {
-  PythonFunction function("import os, signal, sys, threading, time, subprocess, asyncio\ndef handler(event, context):\n    " +
-                          body + "\n    return 'went on'\n");
+  PythonFunction function(
+      "import os, signal, sys, threading, time, subprocess, asyncio\ndef handler(event, context):\n    " +
+      body + "\n    return 'went on'\n");
   const HarnessEnvironment environment = function.open();
   const Outcome outcome = environment.invoke("{}");
   BOOST_TEST_CONTEXT(body) {
@@ -87,7 +88,8 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(exec_of_nothing_is_an_ordinary_error) {
-  PythonFunction function("import os\ndef handler(event, context):\n    os.execv('/absent/program', ['program'])\n");
+  PythonFunction function(
+      "import os\ndef handler(event, context):\n    os.execv('/absent/program', ['program'])\n");
   BOOST_TEST(function.open().invoke("{}").error_type == "FileNotFoundError");
 }
 
@@ -145,9 +147,10 @@ def handler(event, context):
     os.kill(os.getpid(), signal.SIGCHLD)
     return refused
 )");
-  const json expected = {{"setuid", "PermissionError"}, {"setgroups", "PermissionError"}, {"setsid", "PermissionError"},
-                         {"chroot", "PermissionError"}, {"alarm", "ValueError"},         {"setitimer", "ValueError"},
-                         {"signal", "ValueError"},      {"setlocale", "Error"},          {"setrlimit", "PermissionError"}};
+  const json expected = {
+      {"setuid", "PermissionError"}, {"setgroups", "PermissionError"}, {"setsid", "PermissionError"},
+      {"chroot", "PermissionError"}, {"alarm", "ValueError"},          {"setitimer", "ValueError"},
+      {"signal", "ValueError"},      {"setlocale", "Error"},           {"setrlimit", "PermissionError"}};
   BOOST_TEST(json_of(function.open().invoke("{}")) == expected);
 }
 

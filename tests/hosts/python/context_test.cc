@@ -36,7 +36,8 @@ def handler(event, context):
   const HarnessEnvironment environment = function.open();
   BOOST_TEST(json_of(environment.invoke(invocation)) == expected);
   invocation.invoked_function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:greet:7";
-  BOOST_TEST(json_of(environment.invoke(invocation))["invoked_function_arn"] == invocation.invoked_function_arn);
+  BOOST_TEST(json_of(environment.invoke(invocation))["invoked_function_arn"] ==
+             invocation.invoked_function_arn);
 }
 
 BOOST_AUTO_TEST_CASE(client_context_identity_and_tenant_arrive_decoded) {
@@ -48,11 +49,13 @@ def handler(event, context):
             'tenant': context.tenant_id}
 )");
   InvocationSpec invocation;
-  invocation.client_context = R"({"client": {"app_title": "shop"}, "custom": {"k": "v"}, "env": {"locale": "de"}})";
+  invocation.client_context =
+      R"({"client": {"app_title": "shop"}, "custom": {"k": "v"}, "env": {"locale": "de"}})";
   invocation.cognito_identity = R"({"cognitoIdentityId": "id-1", "cognitoIdentityPoolId": "pool-1"})";
   invocation.tenant_id = "blue";
-  const json expected = {{"custom", {{"k", "v"}}}, {"env", {{"locale", "de"}}}, {"title", "shop"}, {"other", nullptr},
-                         {"identity", "id-1"}, {"pool", "pool-1"}, {"tenant", "blue"}};
+  const json expected = {{"custom", {{"k", "v"}}}, {"env", {{"locale", "de"}}}, {"title", "shop"},
+                         {"other", nullptr},       {"identity", "id-1"},        {"pool", "pool-1"},
+                         {"tenant", "blue"}};
   BOOST_TEST(json_of(function.open().invoke(invocation)) == expected);
 }
 

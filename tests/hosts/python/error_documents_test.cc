@@ -50,12 +50,16 @@ def handler(event, context):
         "  File \"" + file + "\", line 5, in inner\n    raise Odd(f'{value} is odd')\n"}},
   };
   BOOST_TEST(error_of(outcome) == expected);
-  BOOST_TEST(outcome.payload.rfind(R"({"errorMessage": "3 is odd", "errorType": "Odd", "requestId": ")", 0) == 0u);
+  BOOST_TEST(outcome.payload.rfind(R"({"errorMessage": "3 is odd", "errorType": "Odd", "requestId": ")", 0) ==
+             0u);
   BOOST_TEST(!outcome.discards());
   BOOST_TEST(environment.log(LAMBED_STREAM_LOG) ==
              "[ERROR] Odd: 3 is odd\nTraceback (most recent call last):\n"
-             "\u00a0\u00a0File \"" + file + "\", line 8, in handler\n\u00a0\u00a0\u00a0\u00a0return inner(event['n'])\n"
-             "\u00a0\u00a0File \"" + file + "\", line 5, in inner\n\u00a0\u00a0\u00a0\u00a0raise Odd(f'{value} is odd')\n");
+             "\u00a0\u00a0File \"" +
+                 file +
+                 "\", line 8, in handler\n\u00a0\u00a0\u00a0\u00a0return inner(event['n'])\n"
+                 "\u00a0\u00a0File \"" +
+                 file + "\", line 5, in inner\n\u00a0\u00a0\u00a0\u00a0raise Odd(f'{value} is odd')\n");
 }
 
 BOOST_AUTO_TEST_CASE(an_environment_goes_on_after_an_exception) {
@@ -72,7 +76,8 @@ BOOST_AUTO_TEST_CASE(an_exception_without_a_message_has_an_empty_one) {
 
 BOOST_AUTO_TEST_CASE(an_exception_whose_message_fails_is_still_an_error) {
   PythonFunction function(
-      "class Bad(Exception):\n    def __str__(self): raise RuntimeError('no')\ndef handler(event, context):\n    raise Bad\n");
+      "class Bad(Exception):\n    def __str__(self): raise RuntimeError('no')\ndef handler(event, "
+      "context):\n    raise Bad\n");
   BOOST_TEST(error_of(function.open().invoke("{}"))["errorType"] == "Bad");
 }
 
@@ -104,8 +109,8 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
   const json document = init_error_of(function);
   BOOST_TEST(document["errorType"] == "Runtime.UserCodeSyntaxError");
   BOOST_TEST(document["errorMessage"] == "Syntax error in module 'app': expected ':' (app.py, line 1)");
-  BOOST_TEST(document["stackTrace"] ==
-             json::array({"  File \"" + function.folder() + "/app.py\" Line 1\n    def handler(event, context)\n"}));
+  BOOST_TEST(document["stackTrace"] == json::array({"  File \"" + function.folder() +
+                                                    "/app.py\" Line 1\n    def handler(event, context)\n"}));
 }
 
 BOOST_AUTO_TEST_CASE(a_handler_name_without_a_dot_is_malformed) {
@@ -113,7 +118,8 @@ BOOST_AUTO_TEST_CASE(a_handler_name_without_a_dot_is_malformed) {
   function.spec.handler = "handler";
   const json document = init_error_of(function);
   BOOST_TEST(document["errorType"] == "Runtime.MalformedHandlerName");
-  BOOST_TEST(document["errorMessage"] == "Bad handler 'handler': not enough values to unpack (expected 2, got 1)");
+  BOOST_TEST(document["errorMessage"] ==
+             "Bad handler 'handler': not enough values to unpack (expected 2, got 1)");
 }
 
 BOOST_AUTO_TEST_CASE(a_module_named_like_a_builtin_one_conflicts) {
@@ -131,8 +137,8 @@ BOOST_AUTO_TEST_CASE(an_exception_in_init_tells_where) {
   BOOST_TEST(document["errorMessage"] == "no configuration");
   BOOST_TEST(document["requestId"] == "");
   const std::string last = document["stackTrace"].back();
-  BOOST_TEST(last ==
-             "  File \"" + function.folder() + "/app.py\", line 1, in <module>\n    raise RuntimeError('no configuration')\n");
+  BOOST_TEST(last == "  File \"" + function.folder() +
+                         "/app.py\", line 1, in <module>\n    raise RuntimeError('no configuration')\n");
   for (const json& entry : document["stackTrace"]) {
     BOOST_TEST(entry.get<std::string>().find("<lambed") == std::string::npos);
   }
@@ -148,10 +154,11 @@ def handler(event, context):
     return {event: object()} if event else {('a', 'b'): 1}
 )");
   const HarnessEnvironment environment = function.open();
-  const json expected = {{"errorMessage", "Unable to marshal response: Object of type object is not JSON serializable"},
-                         {"errorType", "Runtime.MarshalError"},
-                         {"requestId", kId},
-                         {"stackTrace", json::array()}};
+  const json expected = {
+      {"errorMessage", "Unable to marshal response: Object of type object is not JSON serializable"},
+      {"errorType", "Runtime.MarshalError"},
+      {"requestId", kId},
+      {"stackTrace", json::array()}};
   BOOST_TEST(error_of(environment.invoke("\"a\"")) == expected);
   BOOST_TEST(error_of(environment.invoke("\"circle\""))["errorMessage"] ==
              "Unable to marshal response: Circular reference detected");
@@ -169,9 +176,11 @@ BOOST_AUTO_TEST_CASE(a_coroutine_is_not_a_result) {
 BOOST_AUTO_TEST_CASE(an_event_that_python_cannot_read_is_an_unmarshal_error) {
   PythonFunction function("def handler(event, context):\n    return event\n");
   const HarnessEnvironment environment = function.open();
-  const json document = error_of(environment.invoke("[" + std::string(5000, '9') + "]"));  // valid JSON, too many digits
+  const json document =
+      error_of(environment.invoke("[" + std::string(5000, '9') + "]"));  // valid JSON, too many digits
   BOOST_TEST(document["errorType"] == "Runtime.UnmarshalError");
-  BOOST_TEST(document["errorMessage"].get<std::string>().rfind("Unable to unmarshal input: Exceeds the limit", 0) == 0u);
+  BOOST_TEST(document["errorMessage"].get<std::string>().rfind("Unable to unmarshal input: Exceeds the limit",
+                                                               0) == 0u);
   const std::string deep = std::string(200000, '[') + std::string(200000, ']');
   BOOST_TEST(error_of(environment.invoke(deep))["errorType"] == "Runtime.UnmarshalError");
   BOOST_TEST(environment.invoke("1").payload == "1");

@@ -13,7 +13,8 @@ const std::string& layer_with_module() {
   static const TemporaryFolder layer;
   static const bool copied = [] {
     std::filesystem::create_directories(layer.path() + "/python");
-    return std::filesystem::copy_file(LAMBED_TEST_SINGLE_PHASE_MODULE, layer.path() + "/python/lambed_single_phase.so");
+    return std::filesystem::copy_file(LAMBED_TEST_SINGLE_PHASE_MODULE,
+                                      layer.path() + "/python/lambed_single_phase.so");
   }();
   BOOST_TEST_REQUIRE(copied);
   return layer.path();
@@ -26,8 +27,9 @@ PythonFunction with_module(const std::string& source) {
 }
 
 bool has_numpy() {
-  PythonFunction function("def handler(event, context):\n    import importlib.util\n"
-                          "    return importlib.util.find_spec('numpy') is not None\n");
+  PythonFunction function(
+      "def handler(event, context):\n    import importlib.util\n"
+      "    return importlib.util.find_spec('numpy') is not None\n");
   const HarnessEnvironment environment = function.open();
   const bool found = environment.invoke("{}").payload == "true";
   environment.close();
@@ -121,7 +123,8 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(a_second_copy_of_a_loaded_module_is_refused_by_name) {
-  PythonFunction first = with_module("import lambed_single_phase\ndef handler(event, context):\n    return 1\n");
+  PythonFunction first =
+      with_module("import lambed_single_phase\ndef handler(event, context):\n    return 1\n");
   first.open().close();
   PythonFunction second("import lambed_single_phase\ndef handler(event, context):\n    return 1\n");
   std::filesystem::copy_file(LAMBED_TEST_SINGLE_PHASE_MODULE, second.folder() + "/lambed_single_phase.so");
@@ -129,7 +132,8 @@ BOOST_AUTO_TEST_CASE(a_second_copy_of_a_loaded_module_is_refused_by_name) {
   const std::optional<Outcome> outcome = environment.wait_opened();
   BOOST_TEST_REQUIRE(outcome.has_value());
   BOOST_TEST(outcome->kind == LAMBED_OUTCOME_REFUSED);
-  BOOST_TEST(outcome->payload.find("lambed_single_phase was loaded from another function's folder") != std::string::npos);
+  BOOST_TEST(outcome->payload.find("lambed_single_phase was loaded from another function's folder") !=
+             std::string::npos);
   BOOST_TEST(environment.wait_closed());
 }
 
@@ -148,7 +152,8 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(a_module_imported_in_the_handler_moves_the_next_environment) {
-  PythonFunction function = with_module("def handler(event, context):\n    import lambed_single_phase\n    return 'counted'\n");
+  PythonFunction function =
+      with_module("def handler(event, context):\n    import lambed_single_phase\n    return 'counted'\n");
   const HarnessEnvironment first = function.open();
   const Outcome outcome = first.invoke("{}");
   BOOST_TEST(outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR);

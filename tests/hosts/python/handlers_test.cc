@@ -10,8 +10,8 @@ BOOST_AUTO_TEST_SUITE(python_handlers)
 BOOST_AUTO_TEST_CASE(an_event_comes_back_as_the_handler_returns_it) {
   PythonFunction function("def handler(event, context):\n    return event\n");
   const HarnessEnvironment environment = function.open();
-  for (const std::string event : {R"({"name": "Ada", "n": [1, 2.5, -3e+20, true, null]})", "[]", "\"text\"", "null", "7",
-                                  R"({"deep": {"er": {"est": "\u00e9\ud83d\ude00"}}})"}) {
+  for (const std::string event : {R"({"name": "Ada", "n": [1, 2.5, -3e+20, true, null]})", "[]", "\"text\"",
+                                  "null", "7", R"({"deep": {"er": {"est": "\u00e9\ud83d\ude00"}}})"}) {
     const Outcome outcome = environment.invoke(event);
     BOOST_TEST(outcome.succeeded());
     BOOST_TEST(nlohmann::json::parse(outcome.payload) == nlohmann::json::parse(event));
@@ -43,7 +43,8 @@ def handler(event, context):
     return {'price': Decimal('19.990'), 'huge': Decimal('123456789012345678901234567890.5'), 'list': [Decimal(1), 'text']}
 )");
   const HarnessEnvironment environment = function.open();
-  const std::string expected = R"({"price": 19.990, "huge": 123456789012345678901234567890.5, "list": [1, "text"]})";
+  const std::string expected =
+      R"({"price": 19.990, "huge": 123456789012345678901234567890.5, "list": [1, "text"]})";
   BOOST_TEST(environment.invoke("{}").payload == expected);
   BOOST_TEST(environment.invoke("{}").payload == expected);
 }
@@ -62,7 +63,8 @@ BOOST_AUTO_TEST_CASE(nothing_returned_is_null) {
 }
 
 BOOST_AUTO_TEST_CASE(init_code_runs_once_for_an_environment) {
-  PythonFunction function("count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count\n");
+  PythonFunction function(
+      "count = 0\ndef handler(event, context):\n    global count\n    count += 1\n    return count\n");
   const HarnessEnvironment first = function.open();
   BOOST_TEST(first.invoke("{}").payload == "1");
   BOOST_TEST(first.invoke("{}").payload == "2");
@@ -73,7 +75,8 @@ BOOST_AUTO_TEST_CASE(init_code_runs_once_for_an_environment) {
 
 BOOST_AUTO_TEST_CASE(handlers_are_found_in_packages_and_folders) {
   PythonFunction function("");
-  function.with("package/__init__.py", "").with("package/part.py", "def f(event, context):\n    return __name__\n");
+  function.with("package/__init__.py", "")
+      .with("package/part.py", "def f(event, context):\n    return __name__\n");
   function.with("folder/inner/code.py", "def f(event, context):\n    return __name__\n");
   for (const auto& [handler, module] : Pairs{{"package.part.f", "package.part"},
                                              {"package/part.f", "package.part"},
@@ -103,12 +106,15 @@ BOOST_AUTO_TEST_CASE(layers_are_importable_and_the_code_comes_before_them) {
   first.write("python/shared.py", "where = 'first layer'\n");
   first.write("python/mine.py", "where = 'first layer'\n");
   second.write("python/shared.py", "where = 'second layer'\n");
-  second.write("python/lib/python" + python_version() + "/site-packages/installed.py", "where = 'site-packages of a layer'\n");
+  second.write("python/lib/python" + python_version() + "/site-packages/installed.py",
+               "where = 'site-packages of a layer'\n");
   PythonFunction function(
-      "import shared, mine, installed\ndef handler(event, context):\n    return [shared.where, mine.where, installed.where]\n");
+      "import shared, mine, installed\ndef handler(event, context):\n    return [shared.where, mine.where, "
+      "installed.where]\n");
   function.with("mine.py", "where = 'the code'\n");
   function.spec.layers = {first.path(), second.path()};
-  BOOST_TEST(function.open().invoke("{}").payload == R"(["first layer", "the code", "site-packages of a layer"])");
+  BOOST_TEST(function.open().invoke("{}").payload ==
+             R"(["first layer", "the code", "site-packages of a layer"])");
 }
 
 BOOST_AUTO_TEST_CASE(an_environment_keeps_to_one_thread) {
@@ -157,12 +163,14 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(environments_run_side_by_side) {
-  PythonFunction function("import time\ndef handler(event, context):\n    time.sleep(0.3)\n    return event\n");
+  PythonFunction function(
+      "import time\ndef handler(event, context):\n    time.sleep(0.3)\n    return event\n");
   std::vector<HarnessEnvironment> environments;
   std::vector<std::uint64_t> tokens;
   for (int i = 0; i < 4; ++i) environments.push_back(function.open());
   const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < 4; ++i) tokens.push_back(environments[static_cast<std::size_t>(i)].submit(std::to_string(i)));
+  for (int i = 0; i < 4; ++i)
+    tokens.push_back(environments[static_cast<std::size_t>(i)].submit(std::to_string(i)));
   for (std::size_t i = 0; i < 4; ++i) {
     const std::optional<Outcome> outcome = environments[i].wait_outcome(tokens[i]);
     BOOST_TEST_REQUIRE(outcome.has_value());

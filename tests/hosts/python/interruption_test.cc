@@ -7,12 +7,14 @@ namespace {
 
 // The code is stopped, and the environment is at its end.
 void expect_stopped(const std::string& body) {
-  PythonFunction function("import time, threading, re\ndef handler(event, context):\n    if not event: return 'ok'\n" + body);
+  PythonFunction function(
+      "import time, threading, re\ndef handler(event, context):\n    if not event: return 'ok'\n" + body);
   const HarnessEnvironment environment = function.open();
   BOOST_TEST(environment.invoke("0").payload == "\"ok\"");
   const std::uint64_t token = environment.submit("1");
   BOOST_TEST_REQUIRE(environment.wait_taken(token));
-  const std::optional<Outcome> outcome = environment.interrupt_until_answered(token, std::chrono::seconds(10));
+  const std::optional<Outcome> outcome =
+      environment.interrupt_until_answered(token, std::chrono::seconds(10));
   BOOST_TEST_CONTEXT(body) {
     BOOST_TEST_REQUIRE(outcome.has_value());
     BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
@@ -106,7 +108,8 @@ BOOST_AUTO_TEST_CASE(interrupting_never_blocks_while_code_in_c_holds_the_lock) {
 }
 
 BOOST_AUTO_TEST_CASE(an_abandoned_environment_closes_when_its_code_ends) {
-  PythonFunction function("import time\ndef handler(event, context):\n    time.sleep(0.5)\n    print('late')\n");
+  PythonFunction function(
+      "import time\ndef handler(event, context):\n    time.sleep(0.5)\n    print('late')\n");
   const HarnessEnvironment environment = function.open();
   const std::uint64_t token = environment.submit("1");
   BOOST_TEST_REQUIRE(environment.wait_taken(token));

@@ -62,7 +62,8 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(one_environment_at_its_limit_leaves_the_others_theirs) {
-  PythonFunction function("kept = []\ndef handler(event, context):\n    kept.append(bytearray(event))\n    return len(kept)\n");
+  PythonFunction function(
+      "kept = []\ndef handler(event, context):\n    kept.append(bytearray(event))\n    return len(kept)\n");
   const HarnessEnvironment first = function.open();
   const HarnessEnvironment second = function.open();
   BOOST_TEST(first.invoke("100000000").payload == "1");
@@ -98,7 +99,8 @@ def handler(event, context):
 }
 
 BOOST_AUTO_TEST_CASE(many_invocations_leave_nothing_behind) {
-  PythonFunction function("def handler(event, context):\n    return {'echo': event, 'id': context.aws_request_id}\n");
+  PythonFunction function(
+      "def handler(event, context):\n    return {'echo': event, 'id': context.aws_request_id}\n");
   const HarnessEnvironment environment = function.open();
   const std::string event = R"({"items": [1, 2, 3], "text": "some words", "nested": {"a": null}})";
   environment.mean_ns(event, 2000);

@@ -45,7 +45,8 @@ def handler(event, context):
 )");
   const HarnessEnvironment environment = function.open();
   BOOST_TEST(environment.invoke("{}").payload == R"([3, false, "utf-8", ""])");
-  BOOST_TEST(environment.log() == "w\u00e9\na\nb\nbytes\ndescriptor\noriginal\nsurrogate \\ud800\nby context\n");
+  BOOST_TEST(environment.log() ==
+             "w\u00e9\na\nb\nbytes\ndescriptor\noriginal\nsurrogate \\ud800\nby context\n");
 }
 
 BOOST_AUTO_TEST_CASE(environments_do_not_mix_their_output) {
@@ -106,13 +107,14 @@ def handler(event, context):
   environment.invoke("{}");
   const std::string time = R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)";
   const std::string id = InvocationSpec().request_id;
-  const std::regex expected("\\[WARNING\\]\t" + time + "\t\tin init\n\\[WARNING\\]\t" + time + "\t" + id + "\tshown 1\n" +
-                            "\\[INFO\\]\t" + time + "\t" + id + "\tnow shown\n");
+  const std::regex expected("\\[WARNING\\]\t" + time + "\t\tin init\n\\[WARNING\\]\t" + time + "\t" + id +
+                            "\tshown 1\n" + "\\[INFO\\]\t" + time + "\t" + id + "\tnow shown\n");
   BOOST_TEST(std::regex_match(environment.log(LAMBED_STREAM_LOG), expected), environment.log());
 }
 
 BOOST_AUTO_TEST_CASE(the_level_comes_from_the_functions_variable) {
-  PythonFunction function("import logging\ndef handler(event, context):\n    logging.getLogger().debug('deep')\n");
+  PythonFunction function(
+      "import logging\ndef handler(event, context):\n    logging.getLogger().debug('deep')\n");
   function.spec.variables = {{"AWS_LAMBDA_LOG_LEVEL", "DEBUG"}};
   const HarnessEnvironment environment = function.open();
   environment.invoke("{}");
@@ -136,10 +138,14 @@ def handler(event, context):
   const std::vector<LogRecord> records = environment.log_records();
   BOOST_TEST_REQUIRE(records.size() == 2u);
   json first = json::parse(records[0].bytes);
-  BOOST_TEST(std::regex_match(first["timestamp"].get<std::string>(), std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")));
+  BOOST_TEST(std::regex_match(first["timestamp"].get<std::string>(),
+                              std::regex(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)")));
   first.erase("timestamp");
-  const json expected = {{"level", "ERROR"}, {"message", "failed x"}, {"logger", "orders"},
-                         {"requestId", InvocationSpec().request_id}, {"order", 7}};
+  const json expected = {{"level", "ERROR"},
+                         {"message", "failed x"},
+                         {"logger", "orders"},
+                         {"requestId", InvocationSpec().request_id},
+                         {"order", 7}};
   BOOST_TEST(first == expected);
   const json second = json::parse(records[1].bytes);
   BOOST_TEST(second["errorType"] == "ZeroDivisionError");

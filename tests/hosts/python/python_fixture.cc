@@ -30,12 +30,14 @@ HostHarness& python_host() {
   HostHarness*& host = holder().host;
   if (host == nullptr) {
     Pairs options;
-    if (const char* const wanted = std::getenv("LAMBED_TEST_PYTHON")) options.emplace_back("interpreter", wanted);
+    if (const char* const wanted = std::getenv("LAMBED_TEST_PYTHON"))
+      options.emplace_back("interpreter", wanted);
     host = new HostHarness(HostHarness::plugin("liblambed_host_python.so"), options);
     const lambed_host_description description = host->describe();
-    BOOST_TEST_MESSAGE("Python " << std::string(description.interpreter_version.data, description.interpreter_version.size)
-                                 << " from "
-                                 << std::string(description.interpreter_path.data, description.interpreter_path.size));
+    BOOST_TEST_MESSAGE(
+        "Python " << std::string(description.interpreter_version.data, description.interpreter_version.size)
+                  << " from "
+                  << std::string(description.interpreter_path.data, description.interpreter_path.size));
   }
   return *host;
 }

@@ -12,8 +12,10 @@ static PyObject* count(PyObject* self, PyObject* unused) {
   return PyLong_FromLong(++calls);
 }
 
-static PyMethodDef methods[] = {{"count", count, METH_NOARGS, "How often this was called."}, {NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {{"count", count, METH_NOARGS, "How often this was called."},
+                                {NULL, NULL, 0, NULL}};
 
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "lambed_single_phase", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "lambed_single_phase", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_lambed_single_phase(void) { return PyModule_Create(&definition); }

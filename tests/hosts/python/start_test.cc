@@ -24,10 +24,14 @@ BOOST_AUTO_TEST_SUITE(python_start)
 
 BOOST_AUTO_TEST_CASE(an_interpreter_that_does_not_do_is_named_with_the_reason) {
   TemporaryFolder folder;
-  BOOST_TEST(start_failure("/absent/python3").find("/absent/python3 is not an executable") != std::string::npos);
-  BOOST_TEST(start_failure("/bin/true").find("did not answer like a Python interpreter") != std::string::npos);
-  const std::string old = folder.write("python3", "#!/bin/sh\nprintf 'lambed\\n3\\n8\\n/usr/bin/python3.8\\n/usr\\n/lib\\nlib\\nx\\n'\n");
-  const std::string unshared = folder.write("static", "#!/bin/sh\nprintf 'lambed\\n3\\n12\\n\\n/absent\\n/absent\\nlib\\nx\\n'\n");
+  BOOST_TEST(start_failure("/absent/python3").find("/absent/python3 is not an executable") !=
+             std::string::npos);
+  BOOST_TEST(start_failure("/bin/true").find("did not answer like a Python interpreter") !=
+             std::string::npos);
+  const std::string old = folder.write(
+      "python3", "#!/bin/sh\nprintf 'lambed\\n3\\n8\\n/usr/bin/python3.8\\n/usr\\n/lib\\nlib\\nx\\n'\n");
+  const std::string unshared =
+      folder.write("static", "#!/bin/sh\nprintf 'lambed\\n3\\n12\\n\\n/absent\\n/absent\\nlib\\nx\\n'\n");
   std::filesystem::permissions(old, std::filesystem::perms::owner_all);
   std::filesystem::permissions(unshared, std::filesystem::perms::owner_all);
   BOOST_TEST(start_failure(old).find("is Python 3.8, 3.11 or newer is needed") != std::string::npos);
@@ -53,8 +57,9 @@ BOOST_AUTO_TEST_CASE(the_description_fits_the_interpreter) {
   BOOST_TEST(((description.traits & LAMBED_HOST_SHARED_LOCK) != 0) == !python_at_least(13));
   BOOST_TEST((description.traits & LAMBED_HOST_CONTAINS_EXIT) != 0u);
   BOOST_TEST(description.memory_scope == LAMBED_MEMORY_PER_ENVIRONMENT);
-  BOOST_TEST(std::string(description.interpreter_path.data, description.interpreter_path.size).find("libpython") !=
-             std::string::npos);
+  BOOST_TEST(
+      std::string(description.interpreter_path.data, description.interpreter_path.size).find("libpython") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_second_start_is_refused) {

@@ -31,8 +31,10 @@ def handler(event, context):
     assert os.getenv('STAGE') == 'test' and os.environb[b'STAGE'] == b'test'
     assert b'LAMBED_TEST_SECRET' not in posix.environ
     return dict(os.environ)
-)", with_variables());
-  const json expected = {{"STAGE", "test"}, {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"TEXT", "gr\u00fc\u00df"}};
+)",
+                          with_variables());
+  const json expected = {
+      {"STAGE", "test"}, {"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"TEXT", "gr\u00fc\u00df"}};
   BOOST_TEST(json_of(function.open().invoke("{}")) == expected);
 }
 
@@ -89,7 +91,8 @@ ways = {
 def handler(event, context):
     os.environ['ADDED'] = '1'
     return {way: read(start) for way, start in ways.items()}
-)", with_variables());
+)",
+                          with_variables());
   const json result = json_of(function.open().invoke("{}"));
   BOOST_TEST(result.size() == 9u);
   for (const auto& [way, names] : result.items()) {
@@ -105,7 +108,8 @@ def handler(event, context):
 BOOST_AUTO_TEST_CASE(an_explicit_environment_of_a_child_is_kept) {
   PythonFunction function(
       "import subprocess\ndef handler(event, context):\n"
-      "    return subprocess.check_output(['/usr/bin/env'], env={'ONLY': 'this'}).decode()\n", with_variables());
+      "    return subprocess.check_output(['/usr/bin/env'], env={'ONLY': 'this'}).decode()\n",
+      with_variables());
   BOOST_TEST(function.open().invoke("{}").payload == R"("ONLY=this\n")");
 }
 
@@ -115,7 +119,8 @@ import os, subprocess
 def handler(event, context):
     return [os.waitstatus_to_exitcode(os.system('exit 3')), subprocess.call(['sh', '-c', 'exit 4']),
             os.waitstatus_to_exitcode(os.system('kill -9 $$')), os.spawnlp(os.P_WAIT, 'sh', 'sh', '-c', 'exit 5')]
-)", with_variables());
+)",
+                          with_variables());
   BOOST_TEST(function.open().invoke("{}").payload == "[3, 4, -9, 5]");
 }
 
@@ -132,7 +137,8 @@ def handler(event, context):
     answer = ours.recv()
     process.join()
     return answer
-)", with_variables());
+)",
+                          with_variables());
   BOOST_TEST(function.open().invoke("{}").payload == R"(["test", null])");
 }
 
@@ -142,7 +148,8 @@ import os, subprocess
 def handler(event, context):
     child = subprocess.check_output('echo "$_X_AMZN_TRACE_ID"', shell=True).decode().strip()
     return [os.environ.get('_X_AMZN_TRACE_ID'), child]
-)", with_variables());
+)",
+                          with_variables());
   const HarnessEnvironment environment = function.open();
   InvocationSpec invocation;
   invocation.trace_id = "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=1";
