@@ -115,8 +115,10 @@ void Gateway::put_provisioned_concurrency(const std::string& function, const std
   implementation_->catalog().put_provisioned_concurrency(function, qualifier, environments).value();
 }
 
-InvokeResult Gateway::invoke(InvokeRequest request) {
-  auto result = implementation_->engine().invoke(std::move(request));
+InvokeResult Gateway::invoke(InvokeRequest request) { return invoke(std::move(request), std::function<bool()>()); }
+
+InvokeResult Gateway::invoke(InvokeRequest request, const std::function<bool()>& go_on) {
+  auto result = implementation_->engine().invoke(std::move(request), go_on);
   if (!result.ok()) throw result.error();
   return std::move(*result);
 }
