@@ -153,6 +153,16 @@ void read_answer(PyObject* answer, lambed_outcome& outcome) {
   outcome.error_type = {error_type, static_cast<std::size_t>(type_size)};
 }
 
+// With the GIL held, after an interruption: takes back what was not delivered yet, and gives back what the thread still holds.
+void tidy_up() {
+  PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
+  PyObject* const module = PyImport_ImportModule("lambed._callables");
+  PyObject* const done = module == nullptr ? nullptr : PyObject_CallMethod(module, "give_back_import_lock", nullptr);
+  Py_XDECREF(done);
+  Py_XDECREF(module);
+  PyErr_Clear();
+}
+
 void run_invocation(Environment& environment, PyThreadState*& thread_state) {
   lambed_invocation invocation{};
   invocation.size = sizeof invocation;
@@ -184,6 +194,7 @@ void run_invocation(Environment& environment, PyThreadState*& thread_state) {
         outcome.flags = LAMBED_OUTCOME_DISCARD;
       }
     }
+    if (outcome.kind == LAMBED_OUTCOME_INTERRUPTED) tidy_up();
     thread_state = PyEval_SaveThread();
     g_core->complete(environment.user, invocation.token, &outcome);
     if (answer != nullptr) {

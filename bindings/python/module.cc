@@ -12,6 +12,7 @@
 
 #include "callable_host.h"
 #include "completions.h"
+#include "fork_guard.h"
 #include "python_objects.h"
 #include "values.h"
 
@@ -215,6 +216,7 @@ PYBIND11_MODULE(_native, module) {
   // Nothing is started by an import: no thread, no interpreter. A process may fork afterwards.
   declare_context(Context::kPython);
   register_callable_host();
+  make_fork_return_with_sub_interpreters();
 
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {

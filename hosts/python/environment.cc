@@ -147,8 +147,25 @@ void Environment::serve_invocations(PythonLock& lock, Function& function) {
   }
 }
 
+// An interruption may come between the import system's taking its lock and the `try` whose `finally` gives it back. The lock
+// is the whole process's (before 3.12: all interpreters share it): a thread that ended with it would leave every import of
+// the application, and of all other environments, waiting for ever.
+static void give_back_import_lock(PythonLock&) {
+  PyObject* const module = py.PyImport_ImportModule("_imp");
+  PyObject* const release = module == nullptr ? nullptr : py.PyObject_GetAttrString(module, "release_lock");
+  while (release != nullptr) {
+    PyObject* const released = py.PyObject_CallObject(release, nullptr);
+    if (released == nullptr) break;  // RuntimeError: this thread does not hold it
+    py.Py_DecRef(released);
+  }
+  py.PyErr_Clear();
+  if (release != nullptr) py.Py_DecRef(release);
+  if (module != nullptr) py.Py_DecRef(module);
+}
+
 bool Environment::end_threads(PythonLock& lock, const InterpreterSession& session, Function& function) {
   interruption_->detach(lock);
+  give_back_import_lock(lock);
   function.stop_threads(lock);
   if (session.other_threads(lock) == 0) return true;
   // Python waits for threads of the interpreter without end, or aborts the process when daemons are left. So their loops are

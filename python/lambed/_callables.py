@@ -1,5 +1,6 @@
 """Python callables as functions: what the host in lambed._native calls on the function's thread."""
 
+import _imp
 import itertools
 import json
 import sys
@@ -123,6 +124,15 @@ def answer(
         return _SUCCESS, 0, 0, json.dumps(result).encode(), ""
     except Exception as error:
         return _failure(f"Unable to marshal response: {error}", "Runtime.MarshalError", request_id, [])
+
+
+def give_back_import_lock() -> None:
+    """After an interruption, on the thread it came to: it may have come just after the import system took its lock."""
+    try:
+        while True:
+            _imp.release_lock()
+    except RuntimeError:
+        pass  # this thread does not hold it
 
 
 def _failure(message: str, error_type: str, request_id: str, stack: list[str]) -> tuple[int, int, int, bytes, str]:

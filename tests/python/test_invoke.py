@@ -214,8 +214,8 @@ def test_versions_aliases_and_updates(gateway, create):
     assert (made.timeout, made.memory, made.environment, made.state) == (3, 128, None, "Active")
     assert gateway.publish_version("hello").version == "1"
     gateway.update_function_code("hello", lambed.Code.inline("def handler(event, context): return 2"))
-    assert gateway.update_function_configuration("hello", timeout=9, environment={"A": "b"}).timeout == 9
-    assert gateway.get_function_configuration("hello").environment == {"A": "b"}
+    assert gateway.update_function_configuration("hello", timeout=9, environment={"MODE": "b"}).timeout == 9
+    assert gateway.get_function_configuration("hello").environment == {"MODE": "b"}
     alias = gateway.create_alias("hello", "live", "1")
     assert (alias.name, alias.function_version, alias.weights) == ("live", "1", {})
     assert gateway.invoke("hello", qualifier="live").payload == 1
