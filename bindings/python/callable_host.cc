@@ -20,9 +20,9 @@ struct lambed_environment {
   void* user = nullptr;
   std::string callable_id;  // the key of lambed._callables
   std::string function_name, memory_mb, log_group, log_stream;
-  std::mutex mutex;                    // guards what follows
-  std::uint64_t running = 0;           // the token of the invocation that runs
-  std::uint64_t interrupted = 0;       // told to stop
+  std::mutex mutex;                     // guards what follows
+  std::uint64_t running = 0;            // the token of the invocation that runs
+  std::uint64_t interrupted = 0;        // told to stop
   unsigned long thread_identifier = 0;  // as Python knows it
   int uses = 1;                         // the thread's, and one for each interruption under way
 };
@@ -51,7 +51,8 @@ void let_go(Environment* environment) {
 class Interrupter {
  public:
   static Interrupter& instance() {
-    static auto* const kInterrupter = new Interrupter();  // never destroyed: its thread may wait for the GIL at exit
+    static auto* const kInterrupter =
+        new Interrupter();  // never destroyed: its thread may wait for the GIL at exit
     return *kInterrupter;
   }
 
@@ -97,7 +98,8 @@ class Interrupter {
     }
     // With the GIL held it cannot come to its end in between.
     PyObject* const module = PyImport_ImportModule("lambed.errors");
-    PyObject* const type = module == nullptr ? nullptr : PyObject_GetAttrString(module, "InvocationInterrupted");
+    PyObject* const type =
+        module == nullptr ? nullptr : PyObject_GetAttrString(module, "InvocationInterrupted");
     if (type != nullptr) PyThreadState_SetAsyncExc(thread, type);
     Py_XDECREF(type);
     Py_XDECREF(module);
@@ -120,13 +122,13 @@ PyObject* call_python(const Environment& environment, const lambed_invocation& i
   PyObject* const answer = PyObject_CallMethod(
       module, "answer", "ss#s#s#s#s#s#s#s#LLssss", environment.callable_id.c_str(), invocation.event.data,
       size(invocation.event), invocation.request_id.data, size(invocation.request_id),
-      invocation.invoked_function_arn.data, size(invocation.invoked_function_arn), invocation.function_version.data,
-      size(invocation.function_version), invocation.client_context.data, size(invocation.client_context),
-      invocation.cognito_identity.data, size(invocation.cognito_identity), invocation.trace_id.data,
-      size(invocation.trace_id), invocation.tenant_id.data, size(invocation.tenant_id),
-      static_cast<long long>(invocation.deadline), static_cast<long long>(invocation.deadline_epoch_ms),
-      environment.function_name.c_str(), environment.memory_mb.c_str(), environment.log_group.c_str(),
-      environment.log_stream.c_str());
+      invocation.invoked_function_arn.data, size(invocation.invoked_function_arn),
+      invocation.function_version.data, size(invocation.function_version), invocation.client_context.data,
+      size(invocation.client_context), invocation.cognito_identity.data, size(invocation.cognito_identity),
+      invocation.trace_id.data, size(invocation.trace_id), invocation.tenant_id.data,
+      size(invocation.tenant_id), static_cast<long long>(invocation.deadline),
+      static_cast<long long>(invocation.deadline_epoch_ms), environment.function_name.c_str(),
+      environment.memory_mb.c_str(), environment.log_group.c_str(), environment.log_stream.c_str());
   Py_DECREF(module);
   return answer;
 }
@@ -138,8 +140,8 @@ void read_answer(PyObject* answer, lambed_outcome& outcome) {
   Py_ssize_t payload_size = 0, type_size = 0;
   unsigned int kind = 0, flags = 0;
   int exit_code = 0;
-  if (answer == nullptr ||
-      !PyArg_ParseTuple(answer, "IIiy#s#", &kind, &flags, &exit_code, &payload, &payload_size, &error_type, &type_size)) {
+  if (answer == nullptr || !PyArg_ParseTuple(answer, "IIiy#s#", &kind, &flags, &exit_code, &payload,
+                                             &payload_size, &error_type, &type_size)) {
     // Only what was raised from outside gets here: lambed._callables answers for everything that a handler raises.
     PyErr_Clear();
     outcome.kind = LAMBED_OUTCOME_INTERRUPTED;
@@ -157,7 +159,8 @@ void read_answer(PyObject* answer, lambed_outcome& outcome) {
 void tidy_up() {
   PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
   PyObject* const module = PyImport_ImportModule("lambed._callables");
-  PyObject* const done = module == nullptr ? nullptr : PyObject_CallMethod(module, "give_back_import_lock", nullptr);
+  PyObject* const done =
+      module == nullptr ? nullptr : PyObject_CallMethod(module, "give_back_import_lock", nullptr);
   Py_XDECREF(done);
   Py_XDECREF(module);
   PyErr_Clear();
@@ -241,7 +244,8 @@ int start(const lambed_core* core, const lambed_host_options*, char*, size_t) {
   return 0;
 }
 
-int open(const lambed_environment_options* options, lambed_environment** environment, char* message, size_t message_size) {
+int open(const lambed_environment_options* options, lambed_environment** environment, char* message,
+         size_t message_size) {
   auto* const made = new Environment();
   made->user = options->user;
   const std::string handler = text_of(options->handler);
@@ -282,8 +286,18 @@ void usage(lambed_environment*, lambed_usage* usage) {
 
 void stop() {}
 
-const lambed_host_api kApi = {sizeof(lambed_host_api), LAMBED_HOST_ABI, describe, start,   open,    interrupt,
-                              abandon,                 usage,           nullptr,  nullptr, nullptr, stop};
+const lambed_host_api kApi = {sizeof(lambed_host_api),
+                              LAMBED_HOST_ABI,
+                              describe,
+                              start,
+                              open,
+                              interrupt,
+                              abandon,
+                              usage,
+                              nullptr,
+                              nullptr,
+                              nullptr,
+                              stop};
 
 }  // namespace
 

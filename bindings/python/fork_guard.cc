@@ -17,7 +17,8 @@ PyInterpreterState** find_head() {
   if (runtime == nullptr) return nullptr;
   Dl_info info{};
   ElfW(Sym)* symbol = nullptr;
-  if (dladdr1(runtime, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0 || symbol == nullptr) return nullptr;
+  if (dladdr1(runtime, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0 || symbol == nullptr)
+    return nullptr;
   auto** const words = static_cast<PyInterpreterState**>(runtime);
   const std::size_t count = symbol->st_size / sizeof *words;
   for (std::size_t i = 0; i + 1 < count; ++i) {
@@ -28,7 +29,8 @@ PyInterpreterState** find_head() {
 
 // In the child, within fork(): there is no other thread.
 void forget_sub_interpreters() {
-  if (g_head == nullptr || g_head[0] != PyInterpreterState_Head() || g_head[1] != PyInterpreterState_Main()) return;
+  if (g_head == nullptr || g_head[0] != PyInterpreterState_Head() || g_head[1] != PyInterpreterState_Main())
+    return;
   g_head[0] = g_head[1];
 }
 

@@ -91,7 +91,8 @@ class PythonGateway {
       return !signalled;
     };
     try {
-      result = on_main_thread() ? gateway_->invoke(std::move(request), go_on) : gateway_->invoke(std::move(request));
+      result = on_main_thread() ? gateway_->invoke(std::move(request), go_on)
+                                : gateway_->invoke(std::move(request));
     } catch (const Error& caught) {
       error = caught;
     }
@@ -107,7 +108,9 @@ class PythonGateway {
     without_gil([&] {
       gateway_->invoke(
           std::move(request),
-          [queue = completions.queue(), ticket](InvokeResult result) { queue->send(ticket, std::move(result)); },
+          [queue = completions.queue(), ticket](InvokeResult result) {
+            queue->send(ticket, std::move(result));
+          },
           CallbackThread::kAny);
     });
   }
@@ -130,15 +133,18 @@ Result called(PythonGateway& self, Call call) {
 
 void define_functions(py::class_<PythonGateway>& type) {
   type.def("create_function", [](PythonGateway& self, const py::dict& members) {
-    return called<py::dict>(self, [request = create_request(members)](Gateway& g) { return g.create_function(request); });
+    return called<py::dict>(
+        self, [request = create_request(members)](Gateway& g) { return g.create_function(request); });
   });
   type.def("get_function_configuration",
            [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
-             return called<py::dict>(self, [&](Gateway& g) { return g.get_function_configuration(function, qualifier); });
+             return called<py::dict>(
+                 self, [&](Gateway& g) { return g.get_function_configuration(function, qualifier); });
            });
   type.def("update_function_code", [](PythonGateway& self, const py::dict& members) {
-    return called<py::dict>(self,
-                            [request = update_code_request(members)](Gateway& g) { return g.update_function_code(request); });
+    return called<py::dict>(self, [request = update_code_request(members)](Gateway& g) {
+      return g.update_function_code(request);
+    });
   });
   type.def("update_function_configuration", [](PythonGateway& self, const py::dict& members) {
     return called<py::dict>(self, [request = update_configuration_request(members)](Gateway& g) {
@@ -148,23 +154,27 @@ void define_functions(py::class_<PythonGateway>& type) {
   type.def("list_functions", [](PythonGateway& self) {
     return called<py::list>(self, [](Gateway& g) { return g.list_functions(); });
   });
-  type.def("delete_function", [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
-    without_gil([&] { (*self).delete_function(function, qualifier); });
-  });
+  type.def("delete_function",
+           [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
+             without_gil([&] { (*self).delete_function(function, qualifier); });
+           });
 }
 
 void define_versions(py::class_<PythonGateway>& type) {
   type.def("publish_version", [](PythonGateway& self, const py::dict& members) {
-    return called<py::dict>(self, [request = publish_request(members)](Gateway& g) { return g.publish_version(request); });
+    return called<py::dict>(
+        self, [request = publish_request(members)](Gateway& g) { return g.publish_version(request); });
   });
   type.def("list_versions", [](PythonGateway& self, const std::string& function) {
     return called<py::list>(self, [&](Gateway& g) { return g.list_versions(function); });
   });
   type.def("create_alias", [](PythonGateway& self, const py::dict& members) {
-    return called<py::dict>(self, [request = alias_request(members)](Gateway& g) { return g.create_alias(request); });
+    return called<py::dict>(
+        self, [request = alias_request(members)](Gateway& g) { return g.create_alias(request); });
   });
   type.def("update_alias", [](PythonGateway& self, const py::dict& members) {
-    return called<py::dict>(self, [request = alias_request(members)](Gateway& g) { return g.update_alias(request); });
+    return called<py::dict>(
+        self, [request = alias_request(members)](Gateway& g) { return g.update_alias(request); });
   });
   type.def("get_alias", [](PythonGateway& self, const std::string& function, const std::string& alias) {
     return called<py::dict>(self, [&](Gateway& g) { return g.get_alias(function, alias); });
@@ -187,10 +197,10 @@ void define_concurrency(py::class_<PythonGateway>& type) {
   type.def("delete_function_concurrency", [](PythonGateway& self, const std::string& function) {
     without_gil([&] { (*self).delete_function_concurrency(function); });
   });
-  type.def("put_provisioned_concurrency",
-           [](PythonGateway& self, const std::string& function, const std::string& qualifier, int environments) {
-             without_gil([&] { (*self).put_provisioned_concurrency(function, qualifier, environments); });
-           });
+  type.def("put_provisioned_concurrency", [](PythonGateway& self, const std::string& function,
+                                             const std::string& qualifier, int environments) {
+    without_gil([&] { (*self).put_provisioned_concurrency(function, qualifier, environments); });
+  });
 }
 
 void define_observation(py::class_<PythonGateway>& type) {
@@ -249,7 +259,8 @@ PYBIND11_MODULE(_native, module) {
   // [(name, HTTP status, message member, type)]: what lambed/errors.py is generated from.
   module.def("error_table", [] {
     py::list table;
-#define LAMBED_PYTHON_ERROR(name, status, member, type) table.append(py::make_tuple(#name, status, member, type));
+#define LAMBED_PYTHON_ERROR(name, status, member, type) \
+  table.append(py::make_tuple(#name, status, member, type));
     LAMBED_ERRORS(LAMBED_PYTHON_ERROR)
 #undef LAMBED_PYTHON_ERROR
     return table;

@@ -16,7 +16,8 @@ std::string remedy(const Error& error) {
   if (error.code() != ErrorCode::HostUnavailable) return {};
   const std::string message = error.message();
   const auto mentions = [&message](const char* word) { return message.find(word) != std::string::npos; };
-  const std::string again = ", then install lambed again, so that its plugin is built (pip install --force-reinstall).";
+  const std::string again =
+      ", then install lambed again, so that its plugin is built (pip install --force-reinstall).";
   if (mentions("There is no plugin for nodejs")) {
     return " Node.js functions need libnode: Debian and Ubuntu: apt install libnode-dev" + again;
   }
@@ -37,11 +38,12 @@ py::object error_object(const Error& error) {
 py::tuple result_fields(const InvokeResult& result, bool raw) {
   const InvocationReport& report = result.report;
   py::object payload = raw || result.binary ? py::object(py::bytes(result.payload)) : text(result.payload);
-  return py::make_tuple(std::move(payload), result.status_code, text(result.function_error), text(result.request_id),
-                        text(result.executed_version), text(result.log_tail),
-                        static_cast<double>(report.duration.count()) / kMillisecond, report.billed_duration.count(),
-                        static_cast<double>(report.init_duration.count()) / kMillisecond, report.memory_size_mb,
-                        report.max_memory_used_mb);
+  return py::make_tuple(std::move(payload), result.status_code, text(result.function_error),
+                        text(result.request_id), text(result.executed_version), text(result.log_tail),
+                        static_cast<double>(report.duration.count()) / kMillisecond,
+                        report.billed_duration.count(),
+                        static_cast<double>(report.init_duration.count()) / kMillisecond,
+                        report.memory_size_mb, report.max_memory_used_mb);
 }
 
 std::string_view view_of(const py::handle& value) {

@@ -206,15 +206,16 @@ AliasRequest alias_request(const py::dict& members) {
 
 py::dict to_dict(const FunctionConfiguration& c) {
   using py::literals::operator""_a;
-  return py::dict("function_name"_a = c.function_name, "function_arn"_a = c.function_arn, "version"_a = c.version,
-                  "runtime"_a = c.runtime, "handler"_a = c.handler, "description"_a = c.description, "role"_a = c.role,
-                  "timeout"_a = c.timeout_s, "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
-                  "environment"_a = c.environment, "layers"_a = c.layers,
-                  "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text", "log_group"_a = c.log_group,
-                  "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
-                  "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size, "revision_id"_a = c.revision_id,
-                  "last_modified"_a = c.last_modified, "state"_a = c.state,
-                  "last_update_status"_a = c.last_update_status);
+  return py::dict(
+      "function_name"_a = c.function_name, "function_arn"_a = c.function_arn, "version"_a = c.version,
+      "runtime"_a = c.runtime, "handler"_a = c.handler, "description"_a = c.description, "role"_a = c.role,
+      "timeout"_a = c.timeout_s, "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
+      "environment"_a = c.environment, "layers"_a = c.layers,
+      "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text", "log_group"_a = c.log_group,
+      "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
+      "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size, "revision_id"_a = c.revision_id,
+      "last_modified"_a = c.last_modified, "state"_a = c.state,
+      "last_update_status"_a = c.last_update_status);
 }
 
 py::dict to_dict(const AliasConfiguration& c) {
@@ -225,27 +226,31 @@ py::dict to_dict(const AliasConfiguration& c) {
 
 py::dict to_dict(const FunctionUsage& u) {
   using py::literals::operator""_a;
-  return py::dict("requests"_a = u.requests, "errors"_a = u.errors, "timeouts"_a = u.timeouts, "throttles"_a = u.throttles,
-                  "cold_starts"_a = u.cold_starts, "gb_seconds"_a = u.gb_seconds());
+  return py::dict("requests"_a = u.requests, "errors"_a = u.errors, "timeouts"_a = u.timeouts,
+                  "throttles"_a = u.throttles, "cold_starts"_a = u.cold_starts,
+                  "gb_seconds"_a = u.gb_seconds());
 }
 
 py::dict to_dict(const GatewayStatus& s) {
   using py::literals::operator""_a;
-  return py::dict("opening"_a = s.opening, "idle"_a = s.idle, "busy"_a = s.busy, "interrupting"_a = s.interrupting,
-                  "abandoned"_a = s.abandoned, "in_flight"_a = s.in_flight, "late_completions"_a = s.late_completions);
+  return py::dict("opening"_a = s.opening, "idle"_a = s.idle, "busy"_a = s.busy,
+                  "interrupting"_a = s.interrupting, "abandoned"_a = s.abandoned, "in_flight"_a = s.in_flight,
+                  "late_completions"_a = s.late_completions);
 }
 
 py::dict to_dict(const HostReport& r) {
   using py::literals::operator""_a;
-  return py::dict("language"_a = r.language, "plugin_path"_a = r.plugin_path, "interpreter_version"_a = r.interpreter_version,
-                  "interpreter_path"_a = r.interpreter_path, "available"_a = r.available, "problem"_a = r.problem);
+  return py::dict("language"_a = r.language, "plugin_path"_a = r.plugin_path,
+                  "interpreter_version"_a = r.interpreter_version, "interpreter_path"_a = r.interpreter_path,
+                  "available"_a = r.available, "problem"_a = r.problem);
 }
 
 py::dict to_dict(const StoredLogRecord& r) {
   using py::literals::operator""_a;
   const double time = std::chrono::duration<double>(r.time.time_since_epoch()).count();
-  return py::dict("kind"_a = name_of(r.kind), "function_name"_a = r.function_name, "log_group"_a = r.log_group,
-                  "log_stream"_a = r.log_stream, "request_id"_a = r.request_id, "time"_a = time, "text"_a = lenient(r.text));
+  return py::dict("kind"_a = name_of(r.kind), "function_name"_a = r.function_name,
+                  "log_group"_a = r.log_group, "log_stream"_a = r.log_stream, "request_id"_a = r.request_id,
+                  "time"_a = time, "text"_a = lenient(r.text));
 }
 
 }  // namespace lambed::bindings

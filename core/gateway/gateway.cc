@@ -115,7 +115,9 @@ void Gateway::put_provisioned_concurrency(const std::string& function, const std
   implementation_->catalog().put_provisioned_concurrency(function, qualifier, environments).value();
 }
 
-InvokeResult Gateway::invoke(InvokeRequest request) { return invoke(std::move(request), std::function<bool()>()); }
+InvokeResult Gateway::invoke(InvokeRequest request) {
+  return invoke(std::move(request), std::function<bool()>());
+}
 
 InvokeResult Gateway::invoke(InvokeRequest request, const std::function<bool()>& go_on) {
   auto result = implementation_->engine().invoke(std::move(request), go_on);

@@ -161,8 +161,8 @@ void Engine::give_up(Invocation& invocation) {
   const auto running = pool->withdraw(invocation, token, services_->clock->now());
   if (running) running->log().end({});
   answer_error(*services_, invocation,
-               Error(ErrorCode::ServiceException, "The caller gave the call up before the function had answered.",
-                     "CallGivenUp"));
+               Error(ErrorCode::ServiceException,
+                     "The caller gave the call up before the function had answered.", "CallGivenUp"));
   if (running) pool->interrupt_pinned(running, token);
 }
 

@@ -102,6 +102,46 @@ BOOST_AUTO_TEST_CASE(answers_everyone_when_it_cannot_be_opened) {
 
 BOOST_AUTO_TEST_SUITE_END()
 
+BOOST_FIXTURE_TEST_SUITE(a_caller_that_stays_reachable, GatewayFixture)
+
+BOOST_AUTO_TEST_CASE(is_asked_while_it_waits_and_gets_the_answer) {
+  create("hello", "echo");
+  Gate gate;
+  int asked = 0;
+  const std::function<bool()> go_on = [&] {
+    if (++asked == 3) gate.open();
+    return true;
+  };
+  const InvokeResult result =
+      gateway.invoke({.function = "hello", .payload = do_script("wait=" + gate.name())}, go_on);
+  BOOST_TEST(result.ok());
+  BOOST_TEST(asked >= 3);
+}
+
+BOOST_AUTO_TEST_CASE(may_give_up_which_interrupts_the_handler_and_leaves_the_next_call_unharmed) {
+  create("hello", "echo");
+  Gate gate;
+  const long interrupts = host().interrupts();
+  const Error error = error_of([&] {
+    gateway.invoke({.function = "hello", .payload = do_script("wait=" + gate.name())},
+                   [&] { return gate.waiting() == 0; });
+  });
+  BOOST_TEST(std::string(error.name()) == "ServiceException");
+  BOOST_TEST(error.reason() == "CallGivenUp");
+  BOOST_TEST(await([&] { return host().interrupts() > interrupts; }));
+  BOOST_TEST(gateway.invoke({.function = "hello"}).ok());
+  BOOST_TEST(gateway.status().in_flight == 0);
+}
+
+BOOST_AUTO_TEST_CASE(may_give_up_before_the_handler_began) {
+  gateway.create_function(function("hello", "init-sleep=500"));
+  const Error error = error_of([&] { gateway.invoke({.function = "hello"}, [] { return false; }); });
+  BOOST_TEST(error.reason() == "CallGivenUp");
+  BOOST_TEST(gateway.invoke({.function = "hello"}).ok());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
 BOOST_FIXTURE_TEST_SUITE(after_fork, GatewayFixture)
 
 // Runs `body` in a forked child; its exit code, or -1 when it did not end.
