@@ -204,6 +204,9 @@ void CoreLoop::run() {
     run_posted();
   }
   if (watch_ != 0) clock_->unwatch(watch_);
+  // What is still scheduled will not run, and may own what owns this loop.
+  std::exchange(timers_, {}).clear();
+  scan_ = nullptr;
   {
     std::lock_guard lock(ended_mutex_);
     ended_ = true;

@@ -122,10 +122,12 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
 void Catalog::Implementation::remove_bodies(const std::vector<std::string>& keys) {
   // A body that stays because of an error here is seen by no one.
   for (const std::string& key : keys) {
-    const auto [status, entity] = get(*store_, key);
-    if (status != StoreStatus::kOk || !entity) continue;
+    const auto found = get(*store_, key);
+    const auto& entity = std::get<1>(found);
+    if (std::get<0>(found) != StoreStatus::kOk || !entity) continue;
+    // By name and not by a structured binding, which clang 14 does not let a lambda capture.
     Awaited<std::tuple<StoreStatus>>::wait_for(
-        [&](auto done) { store_->remove_if(key, entity->rev, std::move(done)); });
+        [&, &rev = entity->rev](auto done) { store_->remove_if(key, rev, std::move(done)); });
   }
 }
 

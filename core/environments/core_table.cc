@@ -23,6 +23,7 @@ StartNotices& start_notices() {
 
 void opened(void* user, const lambed_outcome* outcome) {
   Environment& e = environment(user);
+  HostRegistry::instance().stay_first_at_exit();
   e.owner().opened(e, *outcome);
 }
 
@@ -36,6 +37,10 @@ void nudge(void* user) { environment(user).parker().unpark(); }
 
 void complete(void* user, uint64_t token, const lambed_outcome* outcome) {
   Environment& e = environment(user);
+  if (!e.has_answered) {
+    e.has_answered = true;
+    HostRegistry::instance().stay_first_at_exit();
+  }
   e.owner().complete(e, token, *outcome);
 }
 

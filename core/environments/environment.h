@@ -88,6 +88,8 @@ class Environment : public std::enable_shared_from_this<Environment> {
     return state_ == EnvironmentState::kClosing || state_ == EnvironmentState::kAbandoned;
   }
 
+  bool has_answered = false;  // an invocation; its own thread's
+
   // ---- Guarded by the owner's mutex, as is state().
   std::uint64_t token = 0;     // of the invocation that runs
   void* invocation = nullptr;  // the owner's record of it

@@ -1,11 +1,13 @@
 #include "environments/host_registry.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -87,6 +89,18 @@ class SignalGuard {
   std::array<struct sigaction, NSIG> before_{};
   std::array<bool, NSIG> known_{};
 };
+
+// Grows with every library that is loaded into this process.
+std::uint64_t count_of_loaded_libraries() {
+  std::uint64_t count = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* result) {
+        *static_cast<std::uint64_t*>(result) = info->dlpi_adds;
+        return 1;  // the first one tells
+      },
+      &count);
+  return count;
+}
 
 Error unavailable(const std::string& message) { return Error(ErrorCode::HostUnavailable, message); }
 
@@ -220,6 +234,7 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
   host->interpreter_path_ = text_of(description.interpreter_path);
 
   // Registered after the interpreter's libraries are loaded, so that it runs before their own exit code.
+  loaded_libraries_ = count_of_loaded_libraries();
   std::atexit(&HostRegistry::at_exit);
   start_order_.push_back(host.get());
   return hosts_.emplace(candidate.language, std::move(host)).first->second.get();
@@ -307,6 +322,14 @@ void HostRegistry::remove_exit_hook(std::uint64_t id) {
   hooks_.erase(id);
 }
 
+void HostRegistry::stay_first_at_exit() {
+  const std::uint64_t loaded = count_of_loaded_libraries();
+  const std::uint64_t step = ++steps_;
+  if (loaded_libraries_.exchange(loaded) != loaded || std::has_single_bit(step)) {
+    std::atexit(&HostRegistry::at_exit);
+  }
+}
+
 void HostRegistry::at_exit() {
   HostRegistry& self = instance();
   // A forked child that leaves by exit(): what there is to close belongs to the parent.
@@ -317,7 +340,7 @@ void HostRegistry::at_exit() {
     hooks.swap(self.hooks_);
   }
   for (auto& [id, close] : hooks) close();
-  // Each started host registered one run of this; the first one stops them all, the last started first.
+  // Registered many times; the first run stops them all, the last started first.
   std::vector<Host*> order;
   {
     std::lock_guard lock(self.mutex_);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -66,6 +67,13 @@ class HostRegistry {
   std::uint64_t add_exit_hook(std::function<void()> close);
   void remove_exit_hook(std::uint64_t id);
 
+  // What runs at exit must run before the destructors of static objects that interpreters, extension modules and addons
+  // still use, and libraries make such objects late: when they are loaded, at the first use of a feature. The last one
+  // registered runs first, so that this is called whenever an environment has come a step further (has been opened, has
+  // answered for the first time), and registers anew after steps that are likely to have made some: the 1st, 2nd, 4th, 8th ..., and any
+  // at which a library was loaded. Each time takes 32 bytes for ever.
+  void stay_first_at_exit();
+
   // Whose process this is; said by the binding before the first gateway is made.
   void set_context(lambed_context context);
   // Before the first gateway as well: one more folder with plugins; a host that is linked into the application.
@@ -98,6 +106,9 @@ class HostRegistry {
   std::mutex places_mutex_;  // guards what follows
   std::vector<std::string> folders_;
   std::vector<Candidate> built_in_;
+
+  std::atomic<std::uint64_t> loaded_libraries_{0};
+  std::atomic<std::uint64_t> steps_{0};
 
   std::mutex hooks_mutex_;  // guards hooks_ and next_hook_
   std::map<std::uint64_t, std::function<void()>> hooks_;

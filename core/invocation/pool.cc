@@ -2,6 +2,7 @@
 #include "invocation/pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -102,7 +103,10 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
         return environment.pins > 0 ? LAMBED_TAKE_NOTHING : LAMBED_TAKE_CLOSE;
       }
       environment.move_to(EnvironmentState::kIdle);
-      idle_.push_back(&environment);
+      // By the end of their work, not by who of several threads gets here first; nearly always that is the back.
+      auto place = idle_.end();
+      while (place != idle_.begin() && (*std::prev(place))->idle_since > environment.idle_since) --place;
+      idle_.insert(place, &environment);
       return LAMBED_TAKE_NOTHING;
     }
     if (state == EnvironmentState::kIdle) leave_idle(environment);

@@ -112,7 +112,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   std::size_t pending_ = 0;
   std::uint64_t dispatched_ = 0;      // invocations so far
   std::vector<Shared> environments_;  // all that are not closed
-  std::vector<Environment*> idle_;    // the newest last
+  std::vector<Environment*> idle_;    // by the end of their work, the newest last
   int opening_ = 0;                   // asked for or under way
   int woken_ = 0;
   int finishing_ = 0;

@@ -368,8 +368,7 @@ Nanos EnvironmentPool::sweep(Nanos now) {
   {
     std::lock_guard lock(mutex_);
     while (!idle_.empty() && usable() > static_cast<std::size_t>(keep_warm_)) {
-      const auto oldest = std::min_element(idle_.begin(), idle_.end(),
-                                           [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+      const auto oldest = idle_.begin();
       if ((*oldest)->idle_since + expiry > now) {
         next = (*oldest)->idle_since + expiry;
         break;
@@ -395,10 +394,8 @@ Nanos EnvironmentPool::sweep(Nanos now) {
 
 Nanos EnvironmentPool::longest_idle() const {
   std::lock_guard lock(mutex_);
-  Nanos longest = kNever;
-  if (usable() <= static_cast<std::size_t>(keep_warm_)) return longest;
-  for (const Environment* environment : idle_) longest = std::min(longest, environment->idle_since);
-  return longest;
+  if (idle_.empty() || usable() <= static_cast<std::size_t>(keep_warm_)) return kNever;
+  return idle_.front()->idle_since;
 }
 
 void EnvironmentPool::close_longest_idle() {
@@ -406,8 +403,7 @@ void EnvironmentPool::close_longest_idle() {
   {
     std::lock_guard lock(mutex_);
     if (idle_.empty()) return;
-    const auto oldest = std::min_element(idle_.begin(), idle_.end(),
-                                         [](auto* a, auto* b) { return a->idle_since < b->idle_since; });
+    const auto oldest = idle_.begin();
     (*oldest)->move_to(EnvironmentState::kClosing);
     victim = shared(**oldest);
     idle_.erase(oldest);

@@ -15,19 +15,29 @@
 namespace lambed::node_host {
 namespace {
 
-// Threads of environments that have not ended. Never destroyed.
+// Environments that live, and their threads, which live a little longer. Never destroyed.
 struct Census {
-  std::mutex mutex;  // guards count
+  std::mutex mutex;  // guards the counts
   std::condition_variable changed;
-  int count = 0;
+  int environments = 0;
+  int threads = 0;
 
   static Census& instance() {
     static auto& census = *new Census;
     return census;
   }
-  void add(int change) {
+  void begin() {
     std::lock_guard lock(mutex);
-    count += change;
+    ++environments;
+    ++threads;
+  }
+  void end_environment() {
+    std::lock_guard lock(mutex);
+    --environments;
+  }
+  void end_thread() {
+    std::lock_guard lock(mutex);
+    --threads;
     changed.notify_all();
   }
 };
@@ -41,14 +51,15 @@ bool is_sampled(uint64_t invocation) { return (invocation & (invocation - 1)) ==
 Environment* Environment::open(NodeProcess& process, const lambed_environment_options& options,
                                std::string& problem) {
   auto* environment = new Environment(process, options);
-  Census::instance().add(1);
+  Census::instance().begin();
   // The new thread starts with the application's signals blocked.
   const SignalShield shield;
   try {
     std::thread([environment] { environment->run(); }).detach();
     return environment;
   } catch (const std::system_error& error) {
-    Census::instance().add(-1);
+    Census::instance().end_environment();
+    Census::instance().end_thread();
     delete environment;
     problem = std::string("cannot start a thread for the environment: ") + error.what();
     return nullptr;
@@ -58,7 +69,9 @@ Environment* Environment::open(NodeProcess& process, const lambed_environment_op
 bool Environment::wait_for_all() {
   Census& census = Census::instance();
   std::unique_lock lock(census.mutex);
-  return census.changed.wait_for(lock, std::chrono::seconds(1), [&] { return census.count == 0; });
+  // Nobody closes the ones that are left: they have been given up.
+  if (census.environments > 0) return false;
+  return census.changed.wait_for(lock, std::chrono::seconds(1), [&] { return census.threads == 0; });
 }
 
 Environment::Environment(NodeProcess& process, const lambed_environment_options& options)
@@ -84,9 +97,10 @@ void Environment::run() {
   set_fatal_handler_of_this_thread([this](const char* what) { end_by_fatal_error(what); });
   serve();
   set_fatal_handler_of_this_thread(nullptr);
+  Census::instance().end_environment();  // before the core, which may end the process, hears of it
   core_.closed(options_.user);
   delete this;
-  Census::instance().add(-1);
+  Census::instance().end_thread();
 }
 
 void Environment::serve() {

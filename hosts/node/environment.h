@@ -29,8 +29,8 @@ class Environment {
   lambed_interrupt interrupt(uint64_t token) { return stop_.interrupt(token); }
   void usage(lambed_usage& usage) const;
 
-  // Waits up to a second for the threads of closed environments to end. False when some go on: abandoned
-  // ones, or ones that ended by a fatal error.
+  // Waits up to a second for the threads of closed environments to end. False, and at once, when there are
+  // environments that were not closed: abandoned ones, or ones that ended by a fatal error.
   static bool wait_for_all();
 
  private:

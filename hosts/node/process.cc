@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "instance.h"
+#include "thread_pool.h"
 
 namespace lambed::node_host {
 namespace {
@@ -116,6 +117,7 @@ std::string NodeProcess::start_own() {
   platform_ = owned_platform_.get();
   v8::V8::InitializePlatform(platform_);
   v8::V8::Initialize();
+  block_sigpipe_on_thread_pool();
   return {};
 }
 

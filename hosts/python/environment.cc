@@ -18,6 +18,9 @@ constexpr std::chrono::milliseconds kThreadGrace{500};
 constexpr std::chrono::milliseconds kThreadStep{5};
 constexpr clockid_t kNoClock = -1;
 
+constexpr const char* kRunsInMain = "runs in the main interpreter, one environment at a time";
+constexpr const char* kGoesOnWithout = "goes on without it";
+
 }  // namespace
 
 Environment::Environment(const lambed_environment_options& options, PythonVm& vm)
@@ -59,7 +62,7 @@ bool Environment::serve(Place place) {
     charge_thread_to(account_);
     const std::unique_ptr<InterpreterSession> session = InterpreterSession::make_sub_interpreter(vm_);
     if (session == nullptr) {
-      refuse("Python could not make another interpreter: out of memory?");
+      refuse("Python could not make another interpreter: out of memory, or the process ends");
       return true;
     }
     return serve_in(*session);
@@ -82,8 +85,11 @@ bool Environment::serve(Place place) {
     return true;
   }
   charge_thread_to(account_);
-  const std::unique_ptr<InterpreterSession> session = InterpreterSession::enter_main(vm_);
-  serve_in(*session);
+  if (const auto session = InterpreterSession::enter_main(vm_)) {
+    serve_in(*session);
+  } else {
+    refuse("Python has been stopped: the process ends");
+  }
   MainSeat::instance().give_back();
   return true;
 }
@@ -99,20 +105,28 @@ bool Environment::serve_in(InterpreterSession& session) {
   {
     Function function(settings_, state, vm_);
     const Outcome outcome = function.load(lock, session, own_folder_);
+    session.release_import_lock(lock);
     const bool succeeded = outcome.kind == LAMBED_OUTCOME_SUCCESS;
     if (!state->refused_module.empty()) {
-      vm_.remember_needs_main(settings_.code_id);
-      vm_.notice(settings_.user,
-                 "function " + settings_.function_name + ": the extension module " + state->refused_module +
-                     " does not support sub-interpreters: the function runs in the main interpreter, one "
-                     "environment at a time");
-      needs_main = !succeeded && outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR && vm_.is_ours();
+      needs_main =
+          outcome.kind == LAMBED_OUTCOME_FUNCTION_ERROR;  // where there is none for it, `serve` says so
+      tell_of_refused_module(state->refused_module, needs_main ? kRunsInMain : kGoesOnWithout);
+      if (needs_main) vm_.remember_needs_main(settings_.code_id);
     }
     if (!needs_main) opened(outcome);
-    if (succeeded) serve_invocations(lock, function);
+    if (succeeded) {
+      const bool failed = serve_invocations(lock, function);
+      session.release_import_lock(lock);
+      if (failed &&
+          !state->refused_module.empty()) {  // imported by the handler: the next environment does better
+        tell_of_refused_module(state->refused_module, kRunsInMain);
+        vm_.remember_needs_main(settings_.code_id);
+      }
+    }
     account_->limit = 0;  // tidying up must not fail
     if (!end_threads(lock, session, function)) {
       keep = true;
+      interruption_->stay();
       vm_.notice(
           settings_.user,
           "function " + settings_.function_name +
@@ -129,43 +143,37 @@ bool Environment::serve_in(InterpreterSession& session) {
   return false;
 }
 
-void Environment::serve_invocations(PythonLock& lock, Function& function) {
+void Environment::tell_of_refused_module(const std::string& module, const char* consequence) {
+  vm_.notice(settings_.user, "function " + settings_.function_name + ": the extension module " + module +
+                                 " does not support sub-interpreters: the function " + consequence);
+}
+
+bool Environment::serve_invocations(PythonLock& lock, Function& function) {
   const lambed_core* const core = vm_.core();
+  bool discarded = false;
   while (!abandoned_.load(std::memory_order_relaxed)) {
     lambed_invocation invocation{};
     invocation.size = sizeof invocation;
     switch (core->take(settings_.user, &invocation)) {
       case LAMBED_TAKE_INVOCATION:
-        function.invoke(lock, invocation);
+        discarded = function.invoke(lock, invocation);
         break;
       case LAMBED_TAKE_NOTHING:
-        lock.released([this, core] { core->wait(settings_.user); });
+        lock.released([this, core] {
+          core->wait(settings_.user);
+          LockSharing::instance().enter();  // whoever holds the lock now must learn that we want it
+        });
+        LockSharing::instance().leave();
         break;
       case LAMBED_TAKE_CLOSE:
-        return;
+        return discarded;
     }
   }
-}
-
-// An interruption may come between the import system's taking its lock and the `try` whose `finally` gives it back. The lock
-// is the whole process's (before 3.12: all interpreters share it): a thread that ended with it would leave every import of
-// the application, and of all other environments, waiting for ever.
-static void give_back_import_lock(PythonLock&) {
-  PyObject* const module = py.PyImport_ImportModule("_imp");
-  PyObject* const release = module == nullptr ? nullptr : py.PyObject_GetAttrString(module, "release_lock");
-  while (release != nullptr) {
-    PyObject* const released = py.PyObject_CallObject(release, nullptr);
-    if (released == nullptr) break;  // RuntimeError: this thread does not hold it
-    py.Py_DecRef(released);
-  }
-  py.PyErr_Clear();
-  if (release != nullptr) py.Py_DecRef(release);
-  if (module != nullptr) py.Py_DecRef(module);
+  return discarded;
 }
 
 bool Environment::end_threads(PythonLock& lock, const InterpreterSession& session, Function& function) {
   interruption_->detach(lock);
-  give_back_import_lock(lock);
   function.stop_threads(lock);
   if (session.other_threads(lock) == 0) return true;
   // Python waits for threads of the interpreter without end, or aborts the process when daemons are left. So their loops are

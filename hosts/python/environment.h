@@ -38,7 +38,9 @@ class Environment {
   // Opens, serves and ends in that place. Returns false when the function turned out to need the main interpreter.
   bool serve(Place place);
   bool serve_in(InterpreterSession& session);
-  void serve_invocations(PythonLock& lock, Function& function);
+  // Until the core says close. True when the last invocation was the environment's end.
+  bool serve_invocations(PythonLock& lock, Function& function);
+  void tell_of_refused_module(const std::string& module, const char* consequence);
   // True when nothing of the function runs in the interpreter any more.
   bool end_threads(PythonLock& lock, const InterpreterSession& session, Function& function);
   void opened(const Outcome& outcome);

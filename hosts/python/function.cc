@@ -105,6 +105,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   decimal_marks_ = member(lock, "decimal_marks");
   describe_ = member(lock, "describe");
   make_client_context_ = member(lock, "make_client_context");
+  idle_ = member(lock, "idle");
   context_class_ = member(lock, "LambdaContext");
   const Ref make_encoder = member(lock, "make_encoder");
   encoder_ = make_encoder ? call(make_encoder.get()) : Ref();
@@ -119,8 +120,8 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   constants_.log_stream_name = text(settings_.log_stream);
   constants_.make_identity = member(lock, "make_identity");
   constants_.monotonic_ns = vm_.core()->monotonic_ns;
-  if (!variables_ || !encoder_ || !describe_ || !context_class_ || !bytes_type_ || !zero_ || !nothing_ ||
-      !trace_name_ || !constants_.function_name || !constants_.log_stream_name) {
+  if (!variables_ || !encoder_ || !describe_ || !idle_ || !context_class_ || !bytes_type_ || !zero_ ||
+      !nothing_ || !trace_name_ || !constants_.function_name || !constants_.log_stream_name) {
     return "a part of the bootstrap";
   }
   return {};
@@ -158,7 +159,7 @@ Outcome Function::load(PythonLock& lock, const InterpreterSession& session, bool
               ""};
     }
   }
-  state_->interruption->attach(lock, session, state_->stop_exception.get());
+  state_->interruption->attach(lock, session, state_->stop_exception.get(), idle_.get());
   state_->account->limit.store(static_cast<std::int64_t>(settings_.memory_limit));
   const Ref load = member(lock, "load");
   const Ref handler_name = text(settings_.handler);
@@ -191,7 +192,9 @@ Outcome Function::outcome_of_exception(PythonLock& lock, Phase phase, Ref except
   // A module that cannot be loaded here will not load the next time either: the next environment is in the main interpreter.
   if (!state_->refused_module.empty()) outcome.flags |= LAMBED_OUTCOME_DISCARD;
   const MemoryGrace grace;  // or the report of a MemoryError would end in another one
-  const Ref phase_name = text(name_of(phase));
+  // What is about to be tried again in the main interpreter is not an error yet: it is not logged.
+  const bool is_tried_again = phase == Phase::kInit && !state_->refused_module.empty();
+  const Ref phase_name = text(is_tried_again ? "first try" : name_of(phase));
   PyObject* const request_id = state_->request_id ? state_->request_id.get() : nothing_.get();
   PyObject* const arguments[] = {exception.get(), phase_name.get(), request_id};
   const Ref description = Ref::steal(py.PyObject_Vectorcall(describe_.get(), arguments, 3, nullptr));
@@ -294,11 +297,8 @@ bool Function::encode(PythonLock& lock, PyObject* value, Result& result) {
     return true;
   }
   Ref pieces = call(encoder_.get(), value, zero_.get());
-  Ref json;
-  if (pieces) {
-    json = py.PyTuple_Size(pieces.get()) == 1 ? Ref::borrow(py.PyTuple_GetItem(pieces.get(), 0))
-                                              : Ref::steal(py.PyUnicode_Join(nothing_.get(), pieces.get()));
-  }
+  // A tuple, but a list before 3.12. One piece is passed on as it is.
+  Ref json = pieces ? Ref::steal(py.PyUnicode_Join(nothing_.get(), pieces.get())) : Ref();
   if (json && py.PyList_Size(decimal_marks_.get()) > 0) {
     const Ref put_decimals = member(lock, "put_decimals");
     json = put_decimals ? call(put_decimals.get(), json.get()) : Ref();
@@ -311,6 +311,7 @@ bool Function::encode(PythonLock& lock, PyObject* value, Result& result) {
 }
 
 bool Function::invoke(PythonLock& lock, const lambed_invocation& invocation) {
+  state_->refused_module.clear();
   const std::uint64_t refusals = state_->account->refusals.load(std::memory_order_relaxed);
   state_->interruption->begin(invocation.token);
   Result result;

@@ -66,6 +66,7 @@ class Function {
   Ref decimal_marks_;
   Ref describe_;
   Ref make_client_context_;
+  Ref idle_;
   Ref context_class_;
   Ref zero_;
   Ref nothing_;  // ""

@@ -13,7 +13,9 @@ PyThreadState* new_sub_interpreter(const PythonVm& vm) {
   configuration.allow_threads = 1;
   configuration.allow_daemon_threads =
       1;  // common in handlers; what is left of them at the end is dealt with
-  configuration.check_multi_interp_extensions = 1;
+  // With a shared lock the standard library's own single-phase modules (3.12: _decimal) work in every interpreter; those of
+  // others the bootstrap tells by their files.
+  configuration.check_multi_interp_extensions = vm.has_own_locks() ? 1 : 0;
   configuration.gil = vm.has_own_locks() ? kGilOwn : kGilShared;
   PyThreadState* state = nullptr;
   const Status status = py.Py_NewInterpreterFromConfig(&state, &configuration);
@@ -28,11 +30,11 @@ void leave_state(PyThreadState* state) {
 }  // namespace
 
 InterpreterSession::InterpreterSession(PythonVm& vm, PyThreadState* state, bool is_main)
-    : vm_(vm), state_(state), interpreter_(py.PyThreadState_GetInterpreter(state)), is_main_(is_main) {
-  vm_.count_interpreter();
-}
+    : vm_(vm), state_(state), interpreter_(py.PyThreadState_GetInterpreter(state)), is_main_(is_main) {}
 
 std::unique_ptr<InterpreterSession> InterpreterSession::make_sub_interpreter(PythonVm& vm) {
+  // Before it is made: that takes a while and lets go of the lock, and Python must not be finalised meanwhile.
+  if (!vm.count_interpreter()) return nullptr;
   PyThreadState* const visitor = py.PyThreadState_New(vm.main_interpreter());
   py.PyEval_RestoreThread(visitor);
   PyThreadState* const first = new_sub_interpreter(vm);
@@ -40,6 +42,7 @@ std::unique_ptr<InterpreterSession> InterpreterSession::make_sub_interpreter(Pyt
     py.PyThreadState_Swap(visitor);
     py.PyErr_Clear();
     leave_state(visitor);
+    vm.discount_interpreter();
     return nullptr;
   }
   // PyGILState_Ensure, which sqlite3 and ctypes call back through, takes the first thread state that a thread ever had: the
@@ -56,6 +59,7 @@ std::unique_ptr<InterpreterSession> InterpreterSession::make_sub_interpreter(Pyt
 }
 
 std::unique_ptr<InterpreterSession> InterpreterSession::enter_main(PythonVm& vm) {
+  if (!vm.count_interpreter()) return nullptr;
   PyThreadState* const state = py.PyThreadState_New(vm.main_interpreter());
   py.PyEval_RestoreThread(state);
   return std::unique_ptr<InterpreterSession>(new InterpreterSession(vm, state, true));
@@ -69,6 +73,12 @@ int InterpreterSession::other_threads(PythonLock&) const {
     ++others;
   }
   return others;
+}
+
+void InterpreterSession::release_import_lock(PythonLock&) const {
+  if (py.at_least(3, 12) || py._PyImport_ReleaseLock == nullptr) return;
+  while (py._PyImport_ReleaseLock() > 0) {
+  }
 }
 
 void InterpreterSession::leave(bool keep) {

@@ -23,6 +23,10 @@ class InterpreterSession {
   PyThreadState* thread_state() const { return state_; }
   // Threads of the function in this sub-interpreter. (In the main interpreter threads of others cannot be told apart: 0.)
   int other_threads(PythonLock& lock) const;
+  // Before Python 3.12 all interpreters import under one lock of the process. Code that was interrupted just after importlib
+  // had taken it keeps it for ever, and nothing is ever imported again. Called when the code of this session has ended, by
+  // its thread, which is the only one that can give it back.
+  void release_import_lock(PythonLock& lock) const;
   // Gives the lock back. Ends a sub-interpreter, unless `keep`: then it stays for the threads that still run in it.
   void leave(bool keep);
 

@@ -19,42 +19,91 @@ int raise_at_every_line(PyObject* stop_exception, struct _frame*, int, PyObject*
 
 }  // namespace
 
+Interruption::~Interruption() {
+  if (active_) LockSharing::instance().leave();
+}
+
 void Interruption::begin(std::uint64_t token) {
   std::lock_guard lock(mutex_);
+  if (!active_) LockSharing::instance().enter();
   active_ = true;
+  ++begins_;
   token_ = token;
-  requests_ = 0;
+  requests_ = early_token_ == token ? early_requests_ : 0;
+  if (abandoned_) requests_ += 2;
+  early_token_ = early_requests_ = 0;
   raised_ = false;
+  if (requests_ > 0) start_interrupting();
 }
 
-Stopped Interruption::end(PythonLock&) {
-  std::lock_guard lock(mutex_);
-  active_ = false;
-  if (raised_ || exit_.requested) {
-    // Raised by a thread that held the interpreter's lock, as we do now: what was not delivered yet can be taken back.
-    py.PyThreadState_SetAsyncExc(thread_, nullptr);
-    py.PyEval_SetTrace(nullptr, nullptr);
+Stopped Interruption::end(PythonLock& lock) {
+  bool raised = false;
+  bool exits = false;
+  int requests = 0;
+  {
+    std::lock_guard guard(mutex_);
+    if (active_) LockSharing::instance().leave();
+    active_ = false;
+    raised = raised_;
+    exits = exit_.requested;
+    requests = requests_;
   }
-  if (raised_) return Stopped::kRaised;
-  return requests_ > 0 ? Stopped::kTooLate : Stopped::kNo;
+  // Whoever raises holds the interpreter's lock while it looks at active_: from here on nothing more is raised in us.
+  if (raised || exits) {
+    py.PyEval_SetTrace(nullptr, nullptr);
+    withdraw(lock);
+  }
+  if (raised) return Stopped::kRaised;
+  return requests > 0 ? Stopped::kTooLate : Stopped::kNo;
 }
 
-void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObject* stop_exception) {
+void Interruption::withdraw(PythonLock&) {
+  py.PyThreadState_SetAsyncExc(thread_, nullptr);
+  // Before 3.13 that leaves the interpreter's mark "an exception waits for a thread" standing, which only a thread that meets
+  // one takes down. Every call would be slower with it, and a thread with a trace function would go round in its next call
+  // for ever, with the interpreter's lock. So this thread meets one.
+  py.PyThreadState_SetAsyncExc(static_cast<unsigned long>(pthread_self()), stop_exception_);
+  const Ref never = Ref::steal(py.PyObject_CallObject(idle_, nullptr));
+  py.PyErr_Clear();
+}
+
+void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObject* stop_exception,
+                          PyObject* idle) {
+  LockSharing::instance().join(shared_from_this());
   std::lock_guard lock(mutex_);
   interpreter_ = session.interpreter();
-  thread_state_ = session.thread_state();
+  attached_ = true;
   thread_ = static_cast<unsigned long>(pthread_self());  // what PyThread_get_thread_ident gives on Linux
   stop_exception_ = stop_exception;
+  idle_ = idle;
 }
 
 void Interruption::detach(PythonLock& lock) {
+  LockSharing::instance().part(this);
   lock.released([this] {
     std::unique_lock guard(mutex_);
-    changed_.wait(guard, [this] { return !interrupting_; });
-    interpreter_ = nullptr;
-    thread_state_ = nullptr;
+    attached_ = false;
+    changed_.wait(guard, [this] { return !interrupting_ && !visiting_; });
+    if (has_threads_) LockSharing::instance().leave();
+    has_threads_ = false;
   });
   py.PyEval_SetTrace(nullptr, nullptr);  // an interrupting thread may have come after `end`
+}
+
+void Interruption::stay() {
+  LockSharing::instance().join(shared_from_this());
+  {
+    std::lock_guard lock(mutex_);
+    attached_ = true;
+  }
+  note_thread();
+}
+
+void Interruption::note_thread() {
+  std::lock_guard lock(mutex_);
+  if (has_threads_ || !attached_) return;
+  has_threads_ = true;
+  LockSharing::instance().enter();
 }
 
 bool Interruption::is_requested() const {
@@ -68,13 +117,11 @@ ExitRequest Interruption::exit_request() const {
 }
 
 void Interruption::exit_now(PythonLock& lock, int exit_code, int term_signal) {
-  unsigned long thread = 0;
   {
     std::lock_guard guard(mutex_);
     if (!exit_.requested) exit_ = {true, exit_code, term_signal};
-    if (active_) thread = thread_;
   }
-  if (thread != 0) py.PyThreadState_SetAsyncExc(thread, stop_exception_);
+  withdraw(lock);
   raise_everywhere(lock);
 }
 
@@ -92,6 +139,13 @@ void Interruption::raise_everywhere(PythonLock&) {
 
 lambed_interrupt Interruption::request(std::uint64_t token) {
   std::lock_guard lock(mutex_);
+  if (!active_ && token != token_ && token != 0) {
+    // Handed out, but our thread has not come to `begin` yet.
+    if (early_token_ != token) early_requests_ = 0;
+    early_token_ = token;
+    ++early_requests_;
+    return LAMBED_INTERRUPT_PENDING;
+  }
   if (!active_ || token_ != token) return LAMBED_INTERRUPT_STOPPED;
   ++requests_;
   return start_interrupting();
@@ -99,6 +153,7 @@ lambed_interrupt Interruption::request(std::uint64_t token) {
 
 void Interruption::request_everything() {
   std::lock_guard lock(mutex_);
+  abandoned_ = true;
   if (!active_) return;
   requests_ += 2;
   start_interrupting();
@@ -106,7 +161,7 @@ void Interruption::request_everything() {
 
 lambed_interrupt Interruption::start_interrupting() {
   // Without an interpreter yet, init looks at requests_ when it has one.
-  if (interrupting_ || interpreter_ == nullptr) return LAMBED_INTERRUPT_PENDING;
+  if (interrupting_ || !attached_) return LAMBED_INTERRUPT_PENDING;
   try {
     const AllSignalsBlocked blocked;
     std::thread([self = shared_from_this(), token = token_] { self->interrupt_in_thread(token); }).detach();
@@ -115,6 +170,32 @@ lambed_interrupt Interruption::start_interrupting() {
     // No room for a thread now: the core asks again.
   }
   return LAMBED_INTERRUPT_PENDING;
+}
+
+void Interruption::give_way() {
+  std::lock_guard lock(mutex_);
+  const bool ran_since = active_ && begins_seen_ == begins_;
+  begins_seen_ = begins_;
+  if (!attached_ || visiting_ || interrupting_ || !(ran_since || has_threads_)) return;
+  try {
+    const AllSignalsBlocked blocked;
+    std::thread([self = shared_from_this()] { self->visit_in_thread(); }).detach();
+    visiting_ = true;
+  } catch (const std::system_error&) {
+    // No room for a thread now: the next turn comes in a few milliseconds.
+  }
+}
+
+void Interruption::visit_in_thread() {
+  // `detach` waits for us, so the interpreter cannot go away meanwhile.
+  PyThreadState* const state = py.PyThreadState_New(interpreter_);
+  py.PyEval_RestoreThread(state);
+  py.PyEval_SetTrace(nullptr, nullptr);  // `raise_everywhere` means us, too
+  py.PyThreadState_Clear(state);
+  py.PyThreadState_DeleteCurrent();
+  std::lock_guard guard(mutex_);
+  visiting_ = false;
+  changed_.notify_all();
 }
 
 void Interruption::interrupt_in_thread(std::uint64_t token) {
@@ -126,13 +207,23 @@ void Interruption::interrupt_in_thread(std::uint64_t token) {
   bool everywhere = false;
   {
     std::lock_guard guard(mutex_);
+    everywhere = requests_ > 1;
     if (active_ && token_ == token) {
-      py.PyThreadState_SetAsyncExc(thread_, stop_exception_);
       raised_ = true;
-      everywhere = requests_ > 1;
+      if (!everywhere) py.PyThreadState_SetAsyncExc(thread_, stop_exception_);
     }
   }
-  if (everywhere) raise_everywhere(lock);
+  if (everywhere) {
+    // The first means gives way to the second: both at once would hang the interpreter, see `withdraw`.
+    withdraw(lock);
+    bool still_runs = false;
+    {
+      // Once more, since `withdraw` may have let go of the interpreter's lock.
+      std::lock_guard guard(mutex_);
+      still_runs = active_ && token_ == token;
+    }
+    if (still_runs) raise_everywhere(lock);
+  }
   py.PyEval_SetTrace(nullptr, nullptr);  // our own state is among all threads
   py.PyThreadState_Clear(state);
   py.PyThreadState_DeleteCurrent();

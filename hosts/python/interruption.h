@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "interpreter_session.h"
+#include "lock_sharing.h"
 #include "python_api.h"
 
 namespace lambed::python {
@@ -28,28 +29,35 @@ enum class Stopped {
 };
 
 // One for each environment, shared with the threads that do the interrupting.
-class Interruption : public std::enable_shared_from_this<Interruption> {
+class Interruption : public LockHolder, public std::enable_shared_from_this<Interruption> {
  public:
+  ~Interruption() override;
+
   // ---- The environment's thread.
 
   // Something stoppable begins: an invocation, or init as token 0.
   void begin(std::uint64_t token);
   // It has ended. After this no exception of ours arrives any more. No exception may be set.
   Stopped end(PythonLock& lock);
-  // The interpreter that interruptions go to, from now until `detach`. `stop_exception` (borrowed) is the class of what is
-  // raised: a BaseException that handlers have no name for.
-  void attach(PythonLock& lock, const InterpreterSession& session, PyObject* stop_exception);
+  // The interpreter that interruptions go to, from now until `detach`. `stop_exception` is the class of what is raised: a
+  // BaseException that handlers have no name for. `idle` is a function in Python that does nothing. Both are borrowed.
+  void attach(PythonLock& lock, const InterpreterSession& session, PyObject* stop_exception, PyObject* idle);
   // Waits, without the lock, until no interrupting thread is in the interpreter.
   void detach(PythonLock& lock);
   // True when an interruption was asked for before the interpreter existed.
   bool is_requested() const;
+
+  // After `detach`: a thread that does not end keeps the interpreter for good, and must go on giving way to others.
+  void stay();
+  // The function has a thread of its own, which may run between invocations, too.
+  void note_thread();
 
   // ---- Threads of the interpreter, with its lock.
 
   // os._exit and its kin: raises in all threads of the interpreter until nothing of the function runs any more.
   void exit_now(PythonLock& lock, int exit_code, int term_signal);
   ExitRequest exit_request() const;
-  // Raises in all threads of the interpreter, line after line.
+  // Raises in all threads of the interpreter, line after line. Nothing may wait to be raised by other means: `withdraw`.
   void raise_everywhere(PythonLock& lock);
 
   // ---- Any thread.
@@ -58,22 +66,34 @@ class Interruption : public std::enable_shared_from_this<Interruption> {
   lambed_interrupt request(std::uint64_t token);
   // By the strongest means, whatever runs.
   void request_everything();
+  void give_way() override;
 
  private:
   lambed_interrupt start_interrupting();  // mutex_ is held
   void interrupt_in_thread(std::uint64_t token);
+  void visit_in_thread();
+  // Takes back an exception that was set and not raised yet. May let go of the interpreter's lock for a while.
+  void withdraw(PythonLock& lock);
 
   mutable std::mutex mutex_;  // guards everything below; taken after the interpreter's lock, never before
   std::condition_variable changed_;
-  PyInterpreterState* interpreter_ = nullptr;
-  PyThreadState* thread_state_ = nullptr;
-  unsigned long thread_ = 0;  // Python's identifier of the environment's thread
+  PyInterpreterState* interpreter_ = nullptr;  // still meant after `detach`: threads may be left in it
+  bool attached_ = false;                      // interrupting threads may enter interpreter_
+  unsigned long thread_ = 0;                   // Python's identifier of the environment's thread
   PyObject* stop_exception_ = nullptr;
+  PyObject* idle_ = nullptr;
   bool active_ = false;
   std::uint64_t token_ = 0;
-  int requests_ = 0;           // for the present token
+  int requests_ = 0;               // for the present token
+  std::uint64_t early_token_ = 0;  // asked to stop before its `begin`
+  int early_requests_ = 0;
+  bool abandoned_ = false;     // whatever begins is stopped
   bool raised_ = false;        // an exception of ours was set for the present token
   bool interrupting_ = false;  // an interrupting thread is under way
+  bool visiting_ = false;      // a thread that only wants its turn is under way
+  bool has_threads_ = false;
+  std::uint64_t begins_ = 0;
+  std::uint64_t begins_seen_ = 0;  // when `give_way` was called last
   ExitRequest exit_;
 };
 

@@ -137,6 +137,7 @@ PyObject* tenant_id(PyObject* self, PyObject*) { return kept_or_none(state_of(se
 
 PyObject* adopt_thread(PyObject* self, PyObject*) {
   charge_thread_to(state_of(self).account);
+  state_of(self).interruption->note_thread();
   return kept(py.none);
 }
 

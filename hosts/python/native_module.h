@@ -18,10 +18,11 @@ struct NativeState {
   std::shared_ptr<Output> output;
   std::shared_ptr<Interruption> interruption;
   std::shared_ptr<MemoryAccount> account;
-  Ref stop_exception;          // the class of what interruptions raise
-  Ref request_id;              // of the present invocation
-  Ref tenant_id;               // str or None
-  std::string refused_module;  // the first extension module that wanted the main interpreter
+  Ref stop_exception;  // the class of what interruptions raise
+  Ref request_id;      // of the present invocation
+  Ref tenant_id;       // str or None
+  std::string
+      refused_module;  // the first extension module of this init or invocation that wanted the main interpreter
 };
 
 struct BootstrapFacts {

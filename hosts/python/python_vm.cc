@@ -12,6 +12,7 @@
 
 #include "bootstrap_source.h"
 #include "interpreter_search.h"
+#include "lock_sharing.h"
 #include "memory.h"
 #include "signals.h"
 
@@ -46,6 +47,11 @@ PythonVm& PythonVm::instance() {
 }
 
 std::string PythonVm::start(const lambed_core* core, const lambed_host_options* options) {
+  InterpreterSearch search;
+  if (options->context != LAMBED_CONTEXT_PYTHON) {
+    search = find_interpreter(option(options, "interpreter"));
+    if (!search.failure.empty()) return search.failure;  // may be tried again with another one
+  }
   {
     std::lock_guard lock(mutex_);
     if (started_) return "Python can be started once in a process";
@@ -53,18 +59,20 @@ std::string PythonVm::start(const lambed_core* core, const lambed_host_options* 
   core_ = core;
   context_ = static_cast<lambed_context>(options->context);
   const SignalDispositions unchanged;
-  const std::string failure = is_ours() ? start_own(option(options, "interpreter")) : attach();
+  const std::string failure = is_ours() ? start_own(search) : attach();
+  if (failure.empty() && !py.at_least(3, 13)) {
+    LockSharing::instance().enable();
+    if (!is_ours()) LockSharing::instance().enter();  // the application always has something to run
+  }
   if (failure.empty()) runs_.store(true, std::memory_order_release);
   return failure;
 }
 
-std::string PythonVm::start_own(const std::string& wanted) {
-  InterpreterSearch search = find_interpreter(wanted);
-  if (!search.failure.empty()) return search.failure;
+std::string PythonVm::start_own(const InterpreterSearch& search) {
   if (!search.notice.empty()) notice(nullptr, search.notice);
   path_ = search.found.library;
   {
-    // A search that fails may be repeated with another interpreter; what follows cannot.
+    // What follows cannot be tried again.
     std::lock_guard lock(mutex_);
     started_ = true;
   }
@@ -132,6 +140,7 @@ std::string PythonVm::initialise(const std::string& program) {
   PythonLock lock;
   main_ = py.PyInterpreterState_Main();
   version_ = py.version_text();
+  if (has_own_locks()) import_shared_types(lock);
   std::string failure = compile_bootstrap(lock);
   own_state_ = py.PyEval_SaveThread();
   return failure;
@@ -159,11 +168,19 @@ std::string PythonVm::attach() {
     py.PyEval_RestoreThread(state);
     PythonLock lock;
     counts_memory_ = install_memory_hooks(true);
+    if (has_own_locks()) import_shared_types(lock);
     failure = compile_bootstrap(lock);
     py.PyThreadState_Clear(state);
     py.PyThreadState_DeleteCurrent();
   }).join();
   return failure;
+}
+
+void PythonVm::import_shared_types(PythonLock&) {
+  // All interpreters share the static types of datetime, which keep tuples of the first interpreter that imported it; when
+  // another one ends, 3.13 frees them with its own allocator. The main interpreter's last as long as the process.
+  const Ref module = Ref::steal(py.PyImport_ImportModule("_datetime"));
+  if (!module) py.PyErr_Clear();
 }
 
 std::string PythonVm::compile_bootstrap(PythonLock&) {

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 
+#include "interpreter_search.h"
 #include "python_api.h"
 
 namespace lambed::python {
@@ -37,8 +38,14 @@ class PythonVm {
   const std::string& bootstrap_code() const { return bootstrap_code_; }
   void notice(void* user, const std::string& message) const;
 
-  // Environments whose interpreter exists. While there is one, the VM cannot be finalised: that aborts before 3.13.
-  void count_interpreter() { live_interpreters_.fetch_add(1); }
+  // Environments whose interpreter exists or is being made. While there is one, the VM cannot be finalised: that aborts before
+  // 3.13. False, and not counted, when the VM has been told to stop.
+  bool count_interpreter() {
+    live_interpreters_.fetch_add(1);
+    if (runs_.load()) return true;
+    discount_interpreter();
+    return false;
+  }
   void discount_interpreter() { live_interpreters_.fetch_sub(1); }
 
   // Code known to need the main interpreter, by code_id. Any thread.
@@ -47,9 +54,10 @@ class PythonVm {
 
  private:
   PythonVm() = default;
-  std::string start_own(const std::string& wanted);
+  std::string start_own(const InterpreterSearch& search);
   std::string attach();
   std::string initialise(const std::string& program);  // on the VM's own thread
+  void import_shared_types(PythonLock& lock);
   std::string compile_bootstrap(PythonLock& lock);
   void own_thread(const std::string& program, std::string* failure);
 

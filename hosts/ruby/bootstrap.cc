@@ -52,9 +52,10 @@ std::string load_bootstrap() {
   return {};
 }
 
-void run_bootstrap_loop() {
+bool run_bootstrap_loop() {
   int failed = 0;
-  rb.rb_protect(serve, 0, &failed);
+  const VALUE alone = rb.rb_protect(serve, 0, &failed);
+  return failed == 0 && rb.rb_num2ll(alone) == 1;
 }
 
 }  // namespace lambed::ruby

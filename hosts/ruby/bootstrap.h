@@ -15,7 +15,7 @@ extern const BootstrapFile kBootstrapFiles[];
 
 // On the VM's thread: evaluates the files. Returns an empty string or what went wrong.
 std::string load_bootstrap();
-// On the VM's thread: carries out commands until kStop.
-void run_bootstrap_loop();
+// On the VM's thread: carries out commands until kStop. Whether it is Ruby's only thread then.
+bool run_bootstrap_loop();
 
 }  // namespace lambed::ruby

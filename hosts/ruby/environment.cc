@@ -5,6 +5,10 @@ namespace {
 // How long a means has until the next, stronger one. A raise needs the VM's lock, which busy handlers pass on every 100 ms.
 constexpr std::int64_t kRaiseGraceNs = 100'000'000;
 constexpr std::int64_t kKillGraceNs = 1'500'000'000;
+// A kill is repeated, because Ruby may leave it lying: of two interrupts that wait for a thread (the raise and the kill, when
+// the VM's lock was not to be had before) it delivers one, and looks at the other only when a further one comes. To a thread
+// that is being killed already a kill does nothing.
+constexpr std::int64_t kKillIntervalNs = 25'000'000;
 
 std::string text_of(lambed_slice slice) {
   return slice.size == 0 ? std::string() : std::string(slice.data, slice.size);
@@ -39,15 +43,14 @@ InterruptMeans lambed_environment::next_means(std::uint64_t token, std::int64_t 
   if (interrupted_token_ != token) {
     interrupted_token_ = token;
     interrupted_at_ns_ = now_ns;
-    return last_means_ = InterruptMeans::kRaise;
+    killed_at_ns_ = now_ns;
+    return InterruptMeans::kRaise;
   }
   const std::int64_t elapsed = now_ns - interrupted_at_ns_;
-  if (last_means_ == InterruptMeans::kRaise && elapsed >= kRaiseGraceNs)
-    return last_means_ = InterruptMeans::kKill;
-  if (last_means_ == InterruptMeans::kKill && elapsed >= kRaiseGraceNs + kKillGraceNs) {
-    last_means_ = InterruptMeans::kGiveUp;
-  }
-  return last_means_ == InterruptMeans::kGiveUp ? InterruptMeans::kGiveUp : InterruptMeans::kNone;
+  if (elapsed >= kRaiseGraceNs + kKillGraceNs) return InterruptMeans::kGiveUp;
+  if (elapsed < kRaiseGraceNs || now_ns - killed_at_ns_ < kKillIntervalNs) return InterruptMeans::kNone;
+  killed_at_ns_ = now_ns;
+  return InterruptMeans::kKill;
 }
 
 void lambed_environment::adopt_calling_thread() {

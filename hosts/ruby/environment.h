@@ -48,7 +48,8 @@ struct lambed_environment {
   std::atomic<bool> initialising{true};
   std::atomic<std::uint64_t> running{0};
 
-  // What the next interrupt of `token` may do: raise, later kill, at last give up. kNone: wait for the last means to work.
+  // What the next interrupt of `token` may do: raise once, later kill again and again, at last give up. kNone: the last means
+  // may still work.
   lambed::ruby::InterruptMeans next_means(std::uint64_t token, std::int64_t now_ns);
 
   // True for the first caller only: the VM counts each environment that holds it up once.
@@ -62,7 +63,7 @@ struct lambed_environment {
   std::mutex mutex_;  // guards the next three
   std::uint64_t interrupted_token_ = ~std::uint64_t{0};
   std::int64_t interrupted_at_ns_ = 0;
-  lambed::ruby::InterruptMeans last_means_ = lambed::ruby::InterruptMeans::kNone;
+  std::int64_t killed_at_ns_ = 0;  // the latest kill
   std::atomic<bool> stuck_{false};
   std::atomic<clockid_t> cpu_clock_{CLOCK_REALTIME};  // CLOCK_REALTIME: no thread yet
 };

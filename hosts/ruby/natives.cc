@@ -6,6 +6,7 @@
 
 #include "environment.h"
 #include "ruby_library.h"
+#include "signals.h"
 #include "vm.h"
 
 namespace lambed::ruby {
@@ -240,10 +241,28 @@ VALUE watch_child(VALUE, VALUE child) {
   return rb.nil;
 }
 
-// spawning(1) before the start of a child, spawning(-1) after it
+// spawning(1) before the start of a child, spawning(-1) after it, by the thread that starts it
 VALUE spawning(VALUE, VALUE change) {
   ChildWatch& watch = Vm::instance().child_watch();
-  integer(change) > 0 ? watch.begin_spawn() : watch.end_spawn();
+  if (integer(change) > 0) {
+    watch.begin_spawn();
+    unblock_signals();
+  } else {
+    block_application_signals();
+    watch.end_spawn();
+  }
+  return rb.nil;
+}
+
+// enter_child: in a child made by fork, and again when it could not become another program
+VALUE enter_child(VALUE) {
+  adopt_signals_of_child();
+  return rb.nil;
+}
+
+// leave_child: just before that child becomes another program
+VALUE leave_child(VALUE) {
+  unblock_signals();
   return rb.nil;
 }
 
@@ -298,6 +317,8 @@ void define_natives() {
   define(native, "report_memory", report_memory, 1);
   define(native, "watch_child", watch_child, 1);
   define(native, "spawning", spawning, 1);
+  define(native, "enter_child", enter_child, 0);
+  define(native, "leave_child", leave_child, 0);
   define(native, "hook_variables", hook_variables, 1);
 }
 

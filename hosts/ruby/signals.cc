@@ -3,9 +3,11 @@
 #include <pthread.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <iterator>
 #include <thread>
 
 namespace lambed::ruby {
@@ -20,6 +22,12 @@ constexpr std::chrono::milliseconds kPulse{2};
 bool differs(const struct sigaction& a, const struct sigaction& b) {
   return a.sa_handler != b.sa_handler || (a.sa_flags & ~kRestorerFlag) != (b.sa_flags & ~kRestorerFlag) ||
          std::memcmp(&a.sa_mask, &b.sa_mask, kMaskBytes) != 0;
+}
+
+constexpr int kFaults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+
+bool is_fault(int signal) {
+  return std::find(std::begin(kFaults), std::end(kFaults), signal) != std::end(kFaults);
 }
 
 // A detached thread with a small stack; false when there is none to be had.
@@ -51,6 +59,39 @@ void* wait_for_child(void* argument) {
 }
 
 }  // namespace
+
+void block_application_signals() {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int fault : kFaults) sigdelset(&blocked, fault);
+  sigdelset(&blocked, SIGVTALRM);
+  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+}
+
+void unblock_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGPIPE);
+  const timespec now{};
+  while (sigtimedwait(&signals, nullptr, &now) == SIGPIPE) {
+  }
+  sigemptyset(&signals);
+  pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+}
+
+void adopt_signals_of_child() {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    if (signal == SIGVTALRM || is_fault(signal)) continue;
+    struct sigaction now {};
+    if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler == SIG_IGN) continue;
+    struct sigaction by_default {};
+    sigaction(signal, &by_default, nullptr);  // refused for SIGKILL and SIGSTOP, which is right
+  }
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_SETMASK, &pipe, nullptr);
+}
 
 SignalDispositions::SignalDispositions() {
   for (int signal = 1; signal < static_cast<int>(actions_.size()); ++signal) {

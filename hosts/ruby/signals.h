@@ -10,6 +10,19 @@
 
 namespace lambed::ruby {
 
+// The signals of the application are for the application's threads: a thread that blocks one in order to wait for it must get
+// it. So Ruby's threads block all but those that a fault raises and SIGVTALRM. SIGPIPE is among the blocked: a write to a
+// closed pipe or socket gives Errno::EPIPE, whatever the application has made of that signal.
+//
+// For the VM's thread, after ruby_setup, which empties its mask. Threads made by it inherit the mask.
+void block_application_signals();
+// For a thread that is about to start another program, which inherits the mask: nothing is blocked. Drops a SIGPIPE that an
+// earlier write has left pending, since it would be delivered now.
+void unblock_signals();
+// In a child made by fork, which goes on running Ruby: it can be ended by signals as any process, but not by SIGPIPE, and
+// handlers of the application are not run there.
+void adopt_signals_of_child();
+
 // The dispositions of all signals at one time.
 class SignalDispositions {
  public:

@@ -78,11 +78,6 @@ std::string Vm::start(const lambed_core& core, const std::string& interpreter) {
 }
 
 void* Vm::thread_main(void* vm) {
-  // A write to a closed socket must give Errno::EPIPE, not end the application; the signal's disposition is not ours.
-  sigset_t pipe_signal;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, nullptr);
   static_cast<Vm*>(vm)->run();
   return nullptr;
 }
@@ -100,15 +95,19 @@ void Vm::run() {
     return;
   }
   set_state(State::kRunning);
-  run_bootstrap_loop();
-  const SignalDispositions before;
-  rb.ruby_cleanup(0);
-  before.restore_all_but_vtalrm();
+  // Beside a thread that cannot be ended ruby_cleanup would wait for ever. This thread keeps the VM's lock instead, so that no
+  // other runs Ruby code again.
+  if (run_bootstrap_loop()) {
+    const SignalDispositions before;
+    rb.ruby_cleanup(0);
+    before.restore_all_but_vtalrm();
+  }
   set_state(State::kEnded);
 }
 
 std::string Vm::boot() {
   if (rb.ruby_setup() != 0) return "Ruby " + version_ + " failed to set up its VM";
+  block_application_signals();
   void* const node = rb.ruby_options(5, arguments);
   int status = 0;
   if (rb.ruby_executable_node(node, &status) == 0) return "Ruby " + version_ + " refused its start options";
@@ -190,6 +189,7 @@ void Vm::count_stuck(lambed_environment& environment) {
   }
   if (!environment.mark_stuck()) return;
   ++stuck_environments_;
+  push(Command{Command::kInterrupt, nullptr, environment.id, 0, InterruptMeans::kGiveUp});
   const std::string reason = poison();
   core_->notice(environment.user, {reason.data(), reason.size()});
   std::deque<Command> kept;

@@ -115,7 +115,9 @@ void Environment::run() {
         invoke(invocation);
         break;
       case LAMBED_TAKE_NOTHING:
+        ++world().resting;
         core.wait(user_);
+        --world().resting;
         break;
       case LAMBED_TAKE_CLOSE:
         return;

@@ -21,6 +21,7 @@ struct World {
   const lambed_core* core = nullptr;
   std::atomic<long> environments{0};
   std::atomic<long> threads{0};
+  std::atomic<long> resting{0};
   std::atomic<long> opened{0};
   std::atomic<long> invocations{0};
   std::atomic<long> interrupts{0};

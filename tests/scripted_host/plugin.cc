@@ -104,6 +104,7 @@ SCRIPTED_EXPORT void scripted_close_gate(const char* name) { scripted::close_gat
 SCRIPTED_EXPORT long scripted_waiting_at(const char* name) { return scripted::waiting_at(name); }
 SCRIPTED_EXPORT long scripted_environments() { return scripted::world().environments.load(); }
 SCRIPTED_EXPORT long scripted_threads() { return scripted::world().threads.load(); }
+SCRIPTED_EXPORT long scripted_resting() { return scripted::world().resting.load(); }
 SCRIPTED_EXPORT long scripted_opened() { return scripted::world().opened.load(); }
 SCRIPTED_EXPORT long scripted_invocations() { return scripted::world().invocations.load(); }
 SCRIPTED_EXPORT long scripted_interrupts() { return scripted::world().interrupts.load(); }

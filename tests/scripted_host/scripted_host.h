@@ -48,6 +48,7 @@ void scripted_close_gate(const char* name);  // later ones wait again
 long scripted_waiting_at(const char* name);  // how many invocations and inits stand before that gate
 long scripted_environments();                // opened and not closed
 long scripted_threads();                     // running threads of the host
+long scripted_resting();                     // environments that have found no work and wait for some
 long scripted_opened();                      // `open` calls that began something, in all
 long scripted_invocations();                 // invocations taken, in all
 long scripted_interrupts();                  // `interrupt` calls, in all

@@ -428,13 +428,7 @@ HostHarness::HostHarness(const std::string& plugin_path, Pairs options, lambed_c
 HostHarness::~HostHarness() { stop(); }
 
 std::string HostHarness::plugin(const std::string& file_name) {
-  const char* folder = getenv("LAMBED_TEST_HOST_DIR");
-#ifdef LAMBED_TEST_HOST_DIR
-  if (folder == nullptr) folder = LAMBED_TEST_HOST_DIR;
-#endif
-  if (folder == nullptr)
-    throw std::runtime_error("set LAMBED_TEST_HOST_DIR to the folder of the host plugins");
-  return (std::filesystem::path(folder) / file_name).string();
+  return (std::filesystem::path(LAMBED_PLUGIN_DIR) / file_name).string();
 }
 
 HarnessEnvironment HostHarness::open(const EnvironmentSpec& spec) {

@@ -138,7 +138,7 @@ class HostHarness {
   HostHarness(const HostHarness&) = delete;
   HostHarness& operator=(const HostHarness&) = delete;
 
-  // `file_name` in the folder of the plugins: environment variable LAMBED_TEST_HOST_DIR, else the one this was built with.
+  // `file_name` in the folder that this build puts its plugins into.
   static std::string plugin(const std::string& file_name);
 
   // Throws std::runtime_error with the host's message when `open` itself fails.

@@ -44,8 +44,9 @@ struct GatewayOptions {
   int max_abandoned_environments = 16;
   // Open environments of all functions together; the longest idle one makes room. 0: as many as the account's concurrency.
   int max_environments = 0;
-  // How long close() waits for running handlers after interrupting them.
-  std::chrono::milliseconds close_grace{2000};
+  // How long close() waits for running handlers after interrupting them. With what the hosts need to stop, a process that
+  // ends takes two seconds at most, whatever its handlers do.
+  std::chrono::milliseconds close_grace{1500};
   // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
   // starts a host decides; later ones with other wishes get HostUnavailable.
   std::map<std::string, std::map<std::string, std::string>> host_options = {};

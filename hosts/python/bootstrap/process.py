@@ -233,6 +233,23 @@ def _adopted(function):
     return run
 
 
+def _own_main_thread(threading):
+    # Python takes the thread that imports threading (3.13: the process's first) for an interpreter's main thread. Ours is the
+    # one that runs the function. A module imported earlier, by a .pth file of the installation, knows a thread state that is
+    # gone, and would fail at the interpreter's end.
+    main = threading._main_thread
+    if hasattr(main, '_tstate_lock'):
+        if not main._tstate_lock.locked():
+            main._set_tstate_lock()
+        return
+    if main._ident != _thread.get_ident():
+        threading._active.pop(main._ident, None)
+        main._ident = _thread.get_ident()
+        main._handle = threading._make_thread_handle(main._ident)
+        main._set_native_id()
+        threading._active[main._ident] = main
+
+
 # ---- Extension modules that cannot live in a sub-interpreter.
 
 _standard = tuple(folder + '/' for folder in sys.path if folder.endswith('/lib-dynload'))
@@ -300,13 +317,25 @@ def _resource_of_one(module):
     replace(module, 'setrlimit', _refuse(PermissionError, _shared))
 
 
+if not host.is_main:
+    after_import['threading'] = _own_main_thread
 after_import['multiprocessing.context'] = _multiprocessing_without_fork
 after_import['locale'] = _locale_of_one
 after_import['resource'] = _resource_of_one
 
 
+def _limit_digits():
+    # 3.11 sets this guard against slow conversions in the main interpreter only.
+    try:
+        digits = int(os.environ['PYTHONINTMAXSTRDIGITS'])
+        sys.set_int_max_str_digits(digits)
+    except (KeyError, ValueError):
+        sys.set_int_max_str_digits(sys.int_info.default_max_str_digits)
+
+
 def set_up_process():
     set_variables()
+    _limit_digits()
     import _posixsubprocess
     replace(_posixsubprocess, 'fork_exec', _fork_exec)
     replace_in_os('putenv', _putenv)
@@ -356,6 +385,10 @@ def set_up_process():
     for name in list(after_import):
         if name in sys.modules:
             after_import.pop(name)(sys.modules[name])
+
+
+def idle():
+    """Does nothing, but a thread that calls it meets what waits to be raised in it."""
 
 
 def stop_threads():

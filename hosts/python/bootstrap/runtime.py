@@ -160,7 +160,8 @@ def describe(error, phase, request_id):
         document = _document(f'Unable to marshal response: {error}', 'Runtime.MarshalError', [], request_id)
     else:
         document = _document(_message(error), type(error).__name__, _stack(error.__traceback__), request_id)
-    log_error(document)
+    if phase != 'first try':
+        log_error(document)
     text = json.dumps(document, ensure_ascii=host.ascii_results)
     return FUNCTION_ERROR, 0, 0, text.encode('utf-8', 'backslashreplace'), document['errorType']
 

@@ -3,15 +3,15 @@
 module Lambed
   # What a handler receives as `context:`.
   class Context
-    CLOCK_DIFFERENCE = Process.clock_gettime(Process::CLOCK_REALTIME, :millisecond) -
-                       Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
-
     attr_reader :aws_request_id, :invoked_function_arn, :function_version, :deadline_ms, :tenant_id
 
     def initialize(environment, request)
       @environment = environment
       @aws_request_id, @invoked_function_arn, @function_version, @deadline_ms, _trace, @client_context, @identity,
         @tenant_id = request
+      # The wall clock is looked at once: it may be set while the handler runs. Unrounded, or a millisecond may come from nowhere.
+      @deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond) +
+                  (@deadline_ms - Process.clock_gettime(Process::CLOCK_REALTIME, :float_millisecond))
     end
 
     def function_name = @environment.function_name
@@ -24,7 +24,7 @@ module Lambed
     def identity = @identity.is_a?(String) ? @identity = JSON.parse(@identity) : @identity
 
     def get_remaining_time_in_millis # rubocop:disable Naming/AccessorMethodName
-      left = @deadline_ms - Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond) - CLOCK_DIFFERENCE
+      left = (@deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond)).floor
       left.positive? ? left : 0
     end
 

@@ -19,7 +19,10 @@ module Lambed
     DISCARD = 1
     BINARY = 2
     MEANS_KILL = 2
+    MEANS_GIVE_UP = 3
+    PURSUIT_INTERVAL = 0.1 # seconds
     UNINTERRUPTED = { Object => :never }.freeze
+    INTERRUPTED_AT_ONCE = { Object => :immediate }.freeze
     MEMORY_REPORT_INTERVAL = 64 # invocations
 
     @table = {}
@@ -39,7 +42,8 @@ module Lambed
 
       # By the VM's thread. `id` may name an environment that has ended.
       def interrupt(id, token, means)
-        @table[id]&.interrupt(token, means)
+        environment = @table[id] or return
+        means == MEANS_GIVE_UP ? environment.pursue : environment.interrupt(token, means)
       end
 
       def forget(id) = @table.delete(id)
@@ -68,8 +72,10 @@ module Lambed
       @load_path = Loading.load_path_of(self)
     end
 
+    # The thread begins uninterruptible, as its creator is at that moment: an interrupt that came before its first line would end
+    # it without any of `run`.
     def launch
-      @thread = Thread.new { run }
+      @thread = Thread.handle_interrupt(UNINTERRUPTED) { Thread.new { run } }
     rescue ThreadError => e
       finish(REFUSED, DISCARD, "no thread for the environment: #{e.message}")
       retire
@@ -92,6 +98,16 @@ module Lambed
       means == MEANS_KILL ? @thread.kill : @thread.raise(Interruption)
     end
 
+    # Nobody waits for it any more, but until it ends the VM is refused to others: a long call into C returns some day.
+    def pursue
+      Thread.new do
+        while @thread&.alive?
+          @thread.kill
+          sleep PURSUIT_INTERVAL
+        end
+      end
+    end
+
     # The function has ended its process. Does not return. Any thread of the environment.
     def exit_at_once(exit_code, term_signal = 0)
       @ending = [EXITED, exit_code, term_signal]
@@ -112,14 +128,16 @@ module Lambed
       @group.add(Thread.current)
       Thread.current.report_on_exception = false
       Native.adopt_thread(@handle)
-      opened = initialise
-      serve if opened
+      opened = false
+      Thread.handle_interrupt(INTERRUPTED_AT_ONCE) do
+        opened = initialise
+        serve if opened
+      end
     rescue Exception # rubocop:disable Lint/RescueException
       nil # an interrupt that came while another exception was handled
     ensure
-      # The next means of an interrupt may be on its way already; it must not cut this short. No branch stands before the
-      # mask, because branches are where Ruby looks for interrupts.
-      Thread.handle_interrupt(UNINTERRUPTED) { wind_up(opened) }
+      # The next means of an interrupt may be on its way already; it cannot cut this short (see launch).
+      wind_up(opened)
     end
 
     def wind_up(opened)

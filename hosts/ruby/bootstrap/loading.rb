@@ -100,9 +100,16 @@ module Lambed
     # GEM_PATH of the function first, then where `bundle install --path vendor/bundle` and layers put gems.
     def gem_homes(environment)
       homes = (environment.variables['GEM_PATH'] || '').split(':')
-      homes << "#{environment.task_root}/vendor/bundle/ruby/#{API_VERSION}"
-      environment.layers.each { |layer| homes << "#{layer}/ruby/gems/#{API_VERSION}" }
+      homes.concat(versions_of("#{environment.task_root}/vendor/bundle/ruby"))
+      environment.layers.each { |layer| homes.concat(versions_of("#{layer}/ruby/gems")) }
       homes.uniq.select { |home| File.directory?("#{home}/specifications") && !Gem.path.include?(home) }
+    end
+
+    # Gems are bundled for a version of Ruby, perhaps not for this one: ruby3.2 code may be run by another. Those that are plain
+    # Ruby work all the same. The fitting folder goes first, then the newest.
+    def versions_of(folder)
+      others = Dir["#{folder}/*"].select { |path| File.basename(path).match?(/\A\d[\d.]*\z/) }
+      ["#{folder}/#{API_VERSION}", *others.sort_by { |path| Gem::Version.new(File.basename(path)) }.reverse]
     end
 
     # The newest version of each gem.

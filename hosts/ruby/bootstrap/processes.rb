@@ -165,6 +165,7 @@ module Lambed
         relays.each(&:start)
         return pid
       end
+      Native.enter_child
       environment.forked = relays
       run_child(environment, block) if block
     end
@@ -192,12 +193,19 @@ module Lambed
       if environment.forked
         request = Request.new(environment, arguments)
         outputs = environment.forked.map(&:writer)
-        return EXEC.call(request.variables, *request.command, { out: outputs[0], err: outputs[1] }.merge(request.options))
+        return become(request, { out: outputs[0], err: outputs[1] }.merge(request.options))
       end
       pid, request = spawn(environment, arguments)
       wait_for(environment, pid)
       request.finish
       environment.exit_at_once($?.exitstatus || 0, $?.termsig || 0)
+    end
+
+    def become(request, options)
+      Native.leave_child
+      EXEC.call(request.variables, *request.command, options)
+    ensure
+      Native.enter_child
     end
 
     def wait_for(environment, pid, flags = 0)

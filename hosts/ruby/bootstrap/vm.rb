@@ -21,12 +21,27 @@ module Lambed
         case kind
         when OPEN then Environment.start(reference)
         when INTERRUPT then Environment.interrupt(reference, token, means)
-        when STOP then return
+        when STOP then return alone? ? 1 : 0
         end
       rescue Exception => e # rubocop:disable Lint/RescueException
         # A handler's thread can raise here (Thread.main.raise, abort_on_exception); this thread must outlive that.
         Native.notice(0, e.full_message, e.full_message.bytesize)
       end
+    end
+
+    STOP_PATIENCE = 0.25 # seconds
+
+    # Ends what functions have left running. Not all of it can be ended: an `ensure` may go on for ever.
+    def self.alone?
+      others = Thread.list - [Thread.current]
+      patience = Process.clock_gettime(Process::CLOCK_MONOTONIC) + STOP_PATIENCE
+      while others.any?(&:alive?)
+        return false if Process.clock_gettime(Process::CLOCK_MONOTONIC) > patience
+
+        others.each(&:kill)
+        sleep 0.002
+      end
+      true
     end
 
     PAGE = GC::INTERNAL_CONSTANTS[:HEAP_PAGE_SIZE] ||

@@ -52,6 +52,7 @@ class ScriptedHost {
   long waiting_at(const std::string& name) const { return waiting_at_(name.c_str()); }
   long environments() const { return environments_(); }
   long threads() const { return threads_(); }
+  long resting() const { return resting_(); }
   long opened() const { return opened_(); }
   long invocations() const { return invocations_(); }
   long interrupts() const { return interrupts_(); }
@@ -67,6 +68,7 @@ class ScriptedHost {
     find(library, "scripted_waiting_at", waiting_at_);
     find(library, "scripted_environments", environments_);
     find(library, "scripted_threads", threads_);
+    find(library, "scripted_resting", resting_);
     find(library, "scripted_opened", opened_);
     find(library, "scripted_invocations", invocations_);
     find(library, "scripted_interrupts", interrupts_);
@@ -82,6 +84,7 @@ class ScriptedHost {
   scripted_gate_count_function waiting_at_ = nullptr;
   scripted_count_function environments_ = nullptr;
   scripted_count_function threads_ = nullptr;
+  scripted_count_function resting_ = nullptr;
   scripted_count_function opened_ = nullptr;
   scripted_count_function invocations_ = nullptr;
   scripted_count_function interrupts_ = nullptr;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include <array>
 #include <csignal>
@@ -240,6 +241,74 @@ BOOST_AUTO_TEST_CASE(writing_to_a_closed_socket_is_an_error_and_not_sigpipe) {
     });)js");
   const std::string code = function.result();
   BOOST_TEST((code == "EPIPE" || code == "ECONNRESET"), code);
+}
+
+// Node writes on the handler's thread (sync), on libuv's pool (async) and on that of a worker.
+const std::string kWritesWithoutReader = R"js(
+  const { spawnSync } = require('child_process');
+  const fs = require('fs');
+  const { once } = require('events');
+  const { Worker } = require('worker_threads');
+  const { promisify } = require('util');
+  const { Socket } = require('net');
+  const code = (error) => error.code;
+  exports.handler = async () => {
+    const pipe = `${__dirname}/pipe`;
+    spawnSync('mkfifo', [pipe]);
+    const reader = fs.openSync(pipe, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+    const fd = fs.openSync(pipe, 'w');
+    const streamed = fs.openSync(pipe, 'w');
+    fs.closeSync(reader);
+    const outcomes = [];
+    try { fs.writeSync(fd, 'x'); } catch (error) { outcomes.push(code(error)); }
+    for (let i = 0; i < 16; i += 1) outcomes.push(await promisify(fs.write)(fd, 'x').catch(code));
+    const stream = new Socket({ fd: streamed, readable: false, writable: true }).on('error', () => {});
+    outcomes.push(await promisify(stream.write).call(stream, 'x').catch(code));
+    const text = `try { require('fs').writeSync(${fd}, 'x'); } catch (error) { require('worker_threads').parentPort.postMessage(error.code); }`;
+    outcomes.push((await once(new Worker(text, { eval: true }), 'message'))[0]);
+    fs.closeSync(fd);
+    return outcomes;
+  };)js";
+
+void check_writes_without_reader() {
+  struct sigaction before {};
+  struct sigaction now {};
+  sigaction(SIGPIPE, nullptr, &before);
+  BOOST_REQUIRE(before.sa_handler == SIG_DFL);
+  const NodeFunction function(kWritesWithoutReader);
+  BOOST_TEST(function.result() == json(std::vector<std::string>(19, "EPIPE")));
+  sigaction(SIGPIPE, nullptr, &now);
+  BOOST_TEST(now.sa_handler == SIG_DFL);
+}
+
+BOOST_AUTO_TEST_CASE(writing_to_a_pipe_without_reader_is_an_error_and_not_sigpipe) {
+  check_writes_without_reader();
+}
+
+// In a process of its own, in which libuv's pool is started before node.
+BOOST_AUTO_TEST_CASE(pipes_without_reader_beside_an_application_that_uses_libuv,
+                     *boost::unit_test::disabled()) {
+  uv_work_t work{};
+  BOOST_REQUIRE(uv_queue_work(
+                    uv_default_loop(), &work, [](uv_work_t*) {}, nullptr) == 0);
+  uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+  check_writes_without_reader();
+}
+
+BOOST_AUTO_TEST_CASE(the_pool_of_an_application_is_covered_too) {
+  BOOST_TEST(run_alone("containment/pipes_without_reader_beside_an_application_that_uses_libuv") == 0);
+}
+
+BOOST_AUTO_TEST_CASE(children_start_with_no_signal_blocked_or_ignored) {
+  const NodeFunction function(R"js(
+    const child = require('child_process');
+    const { promisify } = require('util');
+    exports.handler = async () => {
+      const text = 'grep -E "Sig(Blk|Ign)" /proc/self/status';
+      return [child.execSync(text).toString(), (await promisify(child.exec)(text)).stdout];
+    };)js");
+  const std::string clean = "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n";
+  BOOST_TEST(function.result() == json({clean, clean}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

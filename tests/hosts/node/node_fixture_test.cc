@@ -6,15 +6,13 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 
 namespace lambed::testing {
 namespace {
 
 std::string find_plugin() {
-  const char* named = std::getenv("LAMBED_TEST_HOST_DIR");
-  const std::filesystem::path folder = named != nullptr ? named : LAMBED_PLUGIN_DIR;
+  const std::filesystem::path folder = LAMBED_PLUGIN_DIR;
   std::string problem = "there is none in " + folder.string();
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (!entry.path().filename().string().starts_with("liblambed_host_nodejs-")) continue;

@@ -47,6 +47,8 @@ def loop(event, context):
   looping.expect_opened();
   const std::uint64_t token = looping.submit("{}");
   require(looping.wait_taken(token), "the loop begins");
+  // Long enough for the application's thread to show whether it gets its turns beside the loop.
+  require(!looping.wait_outcome(token, std::chrono::milliseconds(500)), "the loop goes on");
   const std::optional<Outcome> stopped = looping.interrupt_until_answered(token, std::chrono::seconds(10));
   require(stopped && stopped->kind == LAMBED_OUTCOME_INTERRUPTED, "the loop is stopped");
 

@@ -162,6 +162,23 @@ def handler(event, context):
   BOOST_TEST(environment.invoke("{}").payload == R"(["2025-01-02T00:00:00+00:00", "2d711642", 285])");
 }
 
+BOOST_AUTO_TEST_CASE(environments_of_one_module_can_end_in_any_order) {
+  // Static types of an extension module, which all interpreters share, once held memory of the first that imported it.
+  for (const std::string module :
+       {"datetime", "zoneinfo", "decimal", "sqlite3", "ssl", "ctypes", "xml.etree.ElementTree"}) {
+    PythonFunction function("import " + module + "\ndef handler(event, context):\n    return event\n");
+    std::vector<HarnessEnvironment> environments;
+    for (int i = 0; i < 3; ++i) environments.push_back(function.open());
+    for (const std::size_t each : {std::size_t{1}, std::size_t{0}, std::size_t{2}}) {
+      BOOST_TEST(environments[each].invoke("7").payload == "7", module);
+      environments[each].close();
+    }
+    const HarnessEnvironment another = function.open();
+    BOOST_TEST(another.invoke("8").payload == "8", module);
+    another.close();
+  }
+}
+
 BOOST_AUTO_TEST_CASE(environments_run_side_by_side) {
   PythonFunction function(
       "import time\ndef handler(event, context):\n    time.sleep(0.3)\n    return event\n");

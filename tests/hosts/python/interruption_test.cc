@@ -70,6 +70,20 @@ BOOST_AUTO_TEST_CASE(asyncio_is_stopped) {
 )");
 }
 
+// As when importlib is interrupted between taking the import lock, which is one for all interpreters before 3.12, and `try`.
+BOOST_AUTO_TEST_CASE(an_import_that_is_interrupted_does_not_hold_up_the_imports_of_others) {
+  const std::string holds = "import _imp\n_imp.acquire_lock()\nwhile True: pass\n";
+  {
+    PythonFunction init(holds);
+    const HarnessEnvironment environment = init.start();
+    BOOST_TEST_REQUIRE(environment.interrupt_until_answered(0, std::chrono::seconds(10)).has_value());
+    BOOST_TEST(environment.wait_closed());
+  }
+  expect_stopped("    import _imp\n    _imp.acquire_lock()\n    while True: pass\n");
+  PythonFunction other("import colorsys, json\ndef handler(event, context): return json.dumps(event)\n");
+  BOOST_TEST(other.open().invoke("1").payload == "\"1\"");
+}
+
 BOOST_AUTO_TEST_CASE(init_that_loops_is_stopped) {
   PythonFunction function("while True: pass\n");
   const HarnessEnvironment environment = function.start();
@@ -119,6 +133,55 @@ BOOST_AUTO_TEST_CASE(an_abandoned_environment_closes_when_its_code_ends) {
   BOOST_TEST(other.open().invoke("{}").payload == "\"served\"");
   BOOST_TEST(environment.wait_closed());
   BOOST_TEST(environment.log() == "");  // it was stopped when the sleep ended
+}
+
+BOOST_AUTO_TEST_CASE(interrupting_at_any_moment_of_an_invocation_stops_it) {
+  // Between `take` and the handler's first line, too: a request there must not be lost.
+  PythonFunction function(
+      "import time\ndef handler(event, context):\n    time.sleep(0.01)\n    while True: pass\n");
+  for (int round = 0; round < 20; ++round) {
+    const HarnessEnvironment environment = function.open();
+    const std::uint64_t token = environment.submit("1");
+    BOOST_TEST_REQUIRE(environment.wait_taken(token));
+    BOOST_TEST(environment.interrupt(token) == LAMBED_INTERRUPT_PENDING);
+    const std::optional<Outcome> outcome = environment.wait_outcome(token, std::chrono::seconds(10));
+    BOOST_TEST_REQUIRE(outcome.has_value());
+    BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
+    environment.close();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_thread_that_runs_on_beside_a_stuck_handler_does_not_stop_the_others) {
+  // Two means of interrupting at once made such a thread loop inside Python 3.11 with the lock held, until the sleep's end.
+  PythonFunction stuck(R"(
+import threading, time
+def work():
+    while True:
+        try:
+            time.sleep(0.001)
+        except BaseException:
+            pass
+def handler(event, context):
+    threading.Thread(target=work, daemon=True).start()
+    print('asleep', flush=True)
+    time.sleep(1.5)
+)");
+  PythonFunction steady("def handler(event, context):\n    return event\n");
+  const HarnessEnvironment bystander = steady.open();
+  const HarnessEnvironment environment = stuck.open();
+  const std::uint64_t token = environment.submit("{}");
+  BOOST_TEST_REQUIRE(environment.wait_log("asleep"));
+  for (int i = 0; i < 5; ++i) {
+    environment.interrupt(token);
+    environment.wait_outcome(token, std::chrono::milliseconds(50));
+    const auto begin = std::chrono::steady_clock::now();
+    BOOST_TEST(bystander.invoke(std::to_string(i)).payload == std::to_string(i));
+    BOOST_TEST((std::chrono::steady_clock::now() - begin) < std::chrono::milliseconds(500));
+  }
+  const std::optional<Outcome> outcome = environment.wait_outcome(token);
+  BOOST_TEST_REQUIRE(outcome.has_value());
+  BOOST_TEST(outcome->kind == LAMBED_OUTCOME_INTERRUPTED);
+  environment.close();
 }
 
 BOOST_AUTO_TEST_CASE(others_go_on_while_one_is_interrupted) {

@@ -1,5 +1,6 @@
 // Finding and starting an interpreter.
 #include <csignal>
+#include <filesystem>
 #include <stdexcept>
 
 #include "hosts/python/python_fixture.h"
@@ -19,7 +20,6 @@ std::string start_failure(const std::string& interpreter) {
 
 }  // namespace
 
-// By name the first suite: a host that has started cannot be started again.
 BOOST_AUTO_TEST_SUITE(python_start)
 
 BOOST_AUTO_TEST_CASE(an_interpreter_that_does_not_do_is_named_with_the_reason) {

@@ -1,7 +1,9 @@
 # What the Python host's tests need beyond their sources, included at the end of the configuration.
 #
 # The suite runs once for each interpreter: `host_python` with the one that the host finds by itself, `host_python_<version>`
-# with every other python3.x on PATH or in LAMBED_TEST_PYTHONS (a list of executables) that has a libpython.
+# with the first of every other version (3.11.2 and 3.11.7 are two) among LAMBED_TEST_PYTHONS, a list of executables in the cache or,
+# divided by colons, in the environment; the system's python3; python3.x on PATH; and what pyenv has installed. Those without
+# a libpython are named and left out.
 if(NOT TARGET test_host_python)
   return()
 endif()
@@ -31,8 +33,16 @@ if(DEFINED ENV{LAMBED_TEST_PYTHONS})
 else()
   set(candidates ${LAMBED_TEST_PYTHONS})
 endif()
-list(APPEND candidates /usr/bin/python3 python3 python3.11 python3.12 python3.13)
+# What the host takes when nothing is asked for comes first: `host_python` is its run, and LAMBED_PYTHON may have named it.
+set(candidates $ENV{LAMBED_PYTHON} python3 ${candidates} /usr/bin/python3 python3.11 python3.12 python3.13)
+set(pyenv "$ENV{PYENV_ROOT}")
+if(NOT pyenv)
+  set(pyenv "$ENV{HOME}/.pyenv")
+endif()
+file(GLOB installed "${pyenv}/versions/3.1[1-9]*/bin/python3")
+list(APPEND candidates ${installed})
 set(seen "")
+set(default "")
 foreach(candidate IN LISTS candidates)
   execute_process(COMMAND "${candidate}" -I -c "${question}" OUTPUT_VARIABLE answer RESULT_VARIABLE failed
                   OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
@@ -51,14 +61,19 @@ foreach(candidate IN LISTS candidates)
     continue()
   endif()
   message(STATUS "Python host: tested with ${executable} (${version})")
-  add_test(NAME host_python_${version} COMMAND test_host_python --log_level=test_suite --report_level=short
-                                               --color_output=no --catch_system_errors=no)
-  set_tests_properties(host_python_${version} PROPERTIES LABELS hosts TIMEOUT 600 ENVIRONMENT
-                                                         "LAMBED_TEST_PYTHON=${executable}")
+  if(NOT default)
+    set(default "${version}")  # the host finds it by itself, which is part of the test
+  else()
+    add_test(NAME host_python_${version} COMMAND test_host_python --log_level=test_suite --report_level=short
+                                                 --color_output=no --catch_system_errors=no)
+    # Alone, as `host_python`: some cases measure time.
+    set_tests_properties(host_python_${version} PROPERTIES LABELS hosts TIMEOUT 600 RUN_SERIAL ON
+                                                           ENVIRONMENT "LAMBED_TEST_PYTHON=${executable}")
+  endif()
   if(NOT LAMBED_SANITIZE)  # a sanitizer's runtime must be loaded first, which a given interpreter does not do
     add_test(NAME host_python_attached_${version}
              COMMAND "${executable}" "${here}/attached_test.py" "$<TARGET_FILE:lambed_test_attached>"
                      "$<TARGET_FILE:lambed_host_python>" "$<TARGET_FILE:lambed_test_single_phase>")
-    set_tests_properties(host_python_attached_${version} PROPERTIES LABELS hosts TIMEOUT 120)
+    set_tests_properties(host_python_attached_${version} PROPERTIES LABELS hosts TIMEOUT 120 RUN_SERIAL ON)
   endif()
 endforeach()

@@ -17,7 +17,7 @@ inline HostHarness*& ruby_slot() {
 
 inline HostHarness& ruby() {
   HostHarness*& host = ruby_slot();
-  if (host == nullptr) host = new HostHarness(LAMBED_PLUGIN_DIR "/liblambed_host_ruby.so");
+  if (host == nullptr) host = new HostHarness(HostHarness::plugin("liblambed_host_ruby.so"));
   return *host;
 }
 
@@ -51,6 +51,14 @@ class RubyFunction {
   TemporaryFolder folder;
   EnvironmentSpec spec;
 };
+
+// Submits an event and waits until the handler, which begins with `puts 'running'`, is inside its own code: an interrupt that
+// comes before would stop it before it has begun.
+inline std::uint64_t submit_and_await_start(const HarnessEnvironment& environment) {
+  const std::uint64_t token = environment.submit("{}");
+  if (!environment.wait_log("running\n")) throw std::runtime_error("the handler did not begin in time");
+  return token;
+}
 
 // Opens, invokes once, closes.
 inline Outcome run_once(const RubyFunction& function, const std::string& event = "{}") {

@@ -1,7 +1,8 @@
 // What the tests of tests/together ask of a Node.js function: event.do names the deed.
 import { execFileSync, execSync, exec, spawn } from 'node:child_process';
 import { createCipheriv, createDecipheriv, createHash, createHmac, pbkdf2, pbkdf2Sync } from 'node:crypto';
-import { closeSync, constants, mkdtempSync, openSync, rmSync, write } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, rmSync, write, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -63,24 +64,42 @@ const deeds = {
   deflate: async ({ text }) => (await promisify(deflate)(text)).toString('base64'),
   inflate: ({ data }) => inflateSync(Buffer.from(data, 'base64')).toString(),
 
-  // Two ways in which node writes: libuv's pool of threads (fs) and the thread of the loop (streams).
+  // The ways in which node writes: libuv's pool of threads and the thread of the handler (fs), the loop (streams), both of
+  // them to a pipe; and to the socket that is a child's standard input.
   async closed_pipe() {
     const folder = mkdtempSync(join(tmpdir(), 'lambed-together-'));
+    const text = 'nobody reads this';
+    const ofStream = (stream) =>
+      new Promise((resolve) => {
+        stream.on('error', () => {});
+        stream.write(text, (error) => resolve(error ? error.code : 'written'));
+      });
     try {
       const name = join(folder, 'pipe');
       execFileSync('mkfifo', [name]);
       const reader = openSync(name, constants.O_RDONLY | constants.O_NONBLOCK);
-      const writer = openSync(name, constants.O_WRONLY);
+      const [writer, streamed] = [openSync(name, constants.O_WRONLY), openSync(name, constants.O_WRONLY)];
       closeSync(reader);
-      const ofFile = await promisify(write)(writer, 'nobody reads this').then(() => 'written', (error) => error.code);
+      const outcomes = [await promisify(write)(writer, text).then(() => 'written', (error) => error.code)];
+      try {
+        writeSync(writer, text);
+        outcomes.push('written');
+      } catch (error) {
+        outcomes.push(error.code);
+      }
       closeSync(writer);
-      const child = spawn('true');
-      await new Promise((resolve) => child.on('exit', resolve));
-      const ofStream = await new Promise((resolve) => {
-        child.stdin.on('error', (error) => resolve(error.code));
-        child.stdin.write('nobody reads this', (error) => error || resolve('written'));
+      const stream = new Socket({ fd: streamed, readable: false, writable: true });
+      outcomes.push(await ofStream(stream));
+      stream.destroy();
+      // A child that lives but does not read: node would close the stream of one that has ended.
+      const child = spawn('/bin/sh', ['-c', 'exec 0<&-; echo closed; exec sleep 60']);
+      await new Promise((resolve) => child.stdout.once('data', resolve));
+      outcomes.push(await ofStream(child.stdin));
+      await new Promise((resolve) => {
+        child.on('exit', resolve);
+        child.kill('SIGKILL');
       });
-      return ofFile === ofStream ? ofFile : `${ofFile} ${ofStream}`;
+      return outcomes.every((outcome) => outcome === 'EPIPE') ? 'EPIPE' : outcomes.join(' ');
     } finally {
       rmSync(folder, { recursive: true });
     }

@@ -1,0 +1,84 @@
+#include "lock_sharing.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+#include <thread>
+
+#include "signals.h"
+
+namespace lambed::python {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{5};  // Python's own switch interval
+constexpr int kQuietTurnsBeforeSleep =
+    20;  // so that short calls side by side do not wake this thread each time
+
+}  // namespace
+
+LockSharing& LockSharing::instance() {
+  static LockSharing* const sharing = new LockSharing;
+  return *sharing;
+}
+
+void LockSharing::enable() { enabled_ = true; }
+
+void LockSharing::join(const std::shared_ptr<LockHolder>& holder) {
+  if (!enabled_) return;
+  std::lock_guard lock(mutex_);
+  holders_.push_back(holder);
+}
+
+void LockSharing::part(const LockHolder* holder) {
+  std::lock_guard lock(mutex_);
+  const auto is_it = [holder](const std::shared_ptr<LockHolder>& each) { return each.get() == holder; };
+  holders_.erase(std::remove_if(holders_.begin(), holders_.end(), is_it), holders_.end());
+}
+
+void LockSharing::wake() {
+  std::lock_guard lock(mutex_);
+  asleep_.store(false);
+  if (has_thread_) {
+    changed_.notify_one();
+    return;
+  }
+  try {
+    const AllSignalsBlocked blocked;
+    std::thread([this] { watch(); }).detach();
+    has_thread_ = true;
+  } catch (const std::system_error&) {
+    asleep_.store(true);  // no room for a thread now: the next one to enter tries again
+  }
+}
+
+void LockSharing::watch() {
+  pthread_setname_np(pthread_self(), "lambed-py-turns");
+  std::vector<std::shared_ptr<LockHolder>> holders;
+  int quiet = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      if (quiet >= kQuietTurnsBeforeSleep) {
+        asleep_.store(true);
+        // Whoever enters either sees that we sleep, or was counted before we look once more.
+        if (running_.load() < 2) changed_.wait(lock, [this] { return !asleep_.load(); });
+        asleep_.store(false);
+        quiet = 0;
+      }
+      holders = holders_;
+    }
+    std::this_thread::sleep_for(kTurn);
+    if (running_.load() < 2) {
+      ++quiet;
+      continue;
+    }
+    quiet = 0;
+    for (const std::shared_ptr<LockHolder>& holder : holders) holder->give_way();
+    holders.clear();
+  }
+}
+
+}  // namespace lambed::python
