@@ -5,6 +5,10 @@
 #include <elf.h>
 #include <link.h>
 #include <pthread.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
 
 namespace lambed::bindings {
 namespace {
@@ -34,7 +38,27 @@ void forget_sub_interpreters() {
   g_head[0] = g_head[1];
 }
 
+bool g_used = false;       // written with the GIL held
+bool g_is_orphan = false;  // forked from a process that had used a gateway
+
+void mark_orphan() {
+  if (g_used) g_is_orphan = true;
+}
+
+void leave_orphan(int status, void*) {
+  if (!g_is_orphan) return;
+  std::fflush(nullptr);
+  _exit(status);
+}
+
 }  // namespace
+
+void end_forked_children_early() {
+  if (g_used) return;
+  g_used = true;
+  pthread_atfork(nullptr, nullptr, mark_orphan);
+  on_exit(leave_orphan, nullptr);
+}
 
 void make_fork_return_with_sub_interpreters() {
   if (g_head != nullptr) return;

@@ -61,6 +61,7 @@ auto without_gil(Call call) {
 class PythonGateway {
  public:
   explicit PythonGateway(const py::dict& options) : sink_(), gateway_() {
+    end_forked_children_early();
     GatewayOptions made = gateway_options(options);
     sink_ = std::dynamic_pointer_cast<MemoryLogSink>(made.log_sink);
     gateway_ = std::make_unique<Gateway>(std::move(made));
