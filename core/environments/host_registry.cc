@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -36,8 +37,8 @@ std::string language_of_file(const std::string& file) {
 }
 
 // Next to the library (installed: lib/lambed beside liblambed.so; build tree: the same), next to the program
-// (bin/lambed -> ../lib/lambed), and first of all where LAMBED_HOST_PATH says.
-std::vector<fs::path> plugin_places() {
+// (bin/lambed -> ../lib/lambed, or what the installation calls lib), and first of all where LAMBED_HOST_PATH says.
+std::vector<fs::path> plugin_places(const std::vector<std::string>& folders) {
   std::vector<fs::path> places;
   if (const char* list = std::getenv("LAMBED_HOST_PATH")) {
     std::string_view rest = list;
@@ -48,12 +49,14 @@ std::vector<fs::path> plugin_places() {
       rest.remove_prefix(colon + 1);
     }
   }
+  places.insert(places.end(), folders.begin(), folders.end());
   Dl_info info{};
   if (dladdr(reinterpret_cast<void*>(&plugin_places), &info) != 0 && info.dli_fname != nullptr) {
     std::error_code ignored;
     const fs::path folder = fs::canonical(info.dli_fname, ignored).parent_path();
     places.push_back(folder / "lambed");
     places.push_back(folder.parent_path() / "lib" / "lambed");
+    places.push_back(folder.parent_path() / LAMBED_LIBDIR / "lambed");
   }
   std::error_code ignored;
   const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
@@ -123,8 +126,24 @@ void HostRegistry::set_context(lambed_context context) {
   context_ = context;
 }
 
-std::vector<HostRegistry::Candidate> HostRegistry::candidates() const {
+void HostRegistry::add_folder(std::string folder) {
+  std::lock_guard lock(places_mutex_);
+  folders_.push_back(std::move(folder));
+}
+
+void HostRegistry::add_built_in(std::string language, const lambed_host_api& api) {
+  std::lock_guard lock(places_mutex_);
+  built_in_.push_back({std::move(language), "(part of the application)", &api});
+}
+
+std::vector<HostRegistry::Candidate> HostRegistry::candidates() {
   std::vector<Candidate> found;
+  std::vector<std::string> folders;
+  {
+    std::lock_guard lock(places_mutex_);
+    found = built_in_;
+    folders = folders_;
+  }
   const auto add = [&found](const fs::path& file) {
     const std::string language = language_of_file(file.filename().string());
     if (language.empty()) return;
@@ -132,9 +151,9 @@ std::vector<HostRegistry::Candidate> HostRegistry::candidates() const {
       std::error_code ignored;
       return fs::equivalent(c.path, file, ignored);
     });
-    if (!known) found.push_back({language, file.string()});
+    if (!known) found.push_back({language, file.string(), nullptr});
   };
-  for (const fs::path& place : plugin_places()) {
+  for (const fs::path& place : plugin_places(folders)) {
     std::error_code error;
     if (fs::is_regular_file(place, error)) {
       add(place);
@@ -154,14 +173,22 @@ std::vector<std::string> HostRegistry::languages() {
   return names;
 }
 
-Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const HostOptions& options) {
+Result<const lambed_host_api*> HostRegistry::load(const std::string& path) {
   // RTLD_LOCAL keeps plugins apart; never RTLD_DEEPBIND, which breaks `environ` and crashes Ruby; never dlclose.
-  void* library = dlopen(candidate.path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return unavailable(candidate.path + " cannot be loaded: " + dlerror());
+  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return unavailable(path + " cannot be loaded: " + dlerror());
   auto* entry = reinterpret_cast<lambed_host_entry_function>(dlsym(library, LAMBED_HOST_ENTRY));
-  if (entry == nullptr)
-    return unavailable(candidate.path + " is no lambed host: it exports no " LAMBED_HOST_ENTRY);
-  const lambed_host_api* api = entry(LAMBED_HOST_ABI);
+  if (entry == nullptr) return unavailable(path + " is no lambed host: it exports no " LAMBED_HOST_ENTRY);
+  return entry(LAMBED_HOST_ABI);
+}
+
+Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const HostOptions& options) {
+  const lambed_host_api* api = candidate.built_in;
+  if (api == nullptr) {
+    auto loaded = load(candidate.path);
+    if (!loaded.ok()) return loaded.error();
+    api = *loaded;
+  }
   if (api == nullptr || api->abi != LAMBED_HOST_ABI) {
     return unavailable(candidate.path +
                        " was built for another version of the plugin ABI; this lambed speaks version " +
@@ -202,6 +229,7 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
     return unavailable(message.data());
   }
   host->traits_ = description.traits;
+  host->max_environments_per_version_ = description.max_environments_per_version;
   host->interpreter_version_ = text_of(description.interpreter_version);
   host->interpreter_path_ = text_of(description.interpreter_path);
 
@@ -213,6 +241,14 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
 }
 
 Result<Host*> HostRegistry::host_for(std::string_view language, const HostOptions& options) {
+  // Before the lock, which a thread of the parent may have held when it forked.
+  pid_t nobody = 0;
+  if (!owner_.compare_exchange_strong(nobody, getpid()) && nobody != getpid()) {
+    return unavailable(
+        "The language hosts of this process were started before fork(), and their threads stayed with the "
+        "parent. "
+        "Start the child with spawn instead of fork, or fork before the first function runs.");
+  }
   std::lock_guard lock(mutex_);
   if (const auto it = hosts_.find(language); it != hosts_.end()) {
     Host* host = it->second.get();
@@ -246,13 +282,8 @@ Result<Host*> HostRegistry::host_for(std::string_view language, const HostOption
 }
 
 std::vector<HostReport> HostRegistry::report(bool probe) {
-  std::vector<Candidate> all;
-  {
-    std::lock_guard lock(mutex_);
-    all = candidates();
-  }
   std::vector<HostReport> reports;
-  for (const Candidate& candidate : all) {
+  for (const Candidate& candidate : candidates()) {
     HostReport report;
     report.language = candidate.language;
     report.plugin_path = candidate.path;
@@ -301,6 +332,8 @@ void HostRegistry::stay_first_at_exit() {
 
 void HostRegistry::at_exit() {
   HostRegistry& self = instance();
+  // A forked child that leaves by exit(): what there is to close belongs to the parent.
+  if (self.owner_.load() != getpid()) return;
   std::map<std::uint64_t, std::function<void()>> hooks;
   {
     std::lock_guard lock(self.hooks_mutex_);

@@ -6,6 +6,8 @@
 // Threads: every method from any thread. Starting a host blocks other starts, nothing else.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -31,6 +33,8 @@ class Host {
   std::string_view language() const { return language_; }
   const std::string& interpreter_version() const { return interpreter_version_; }
   bool has(lambed_host_traits trait) const { return (traits_ & trait) != 0; }
+  // Of one version of a function; 0: no limit.
+  std::uint32_t max_environments_per_version() const { return max_environments_per_version_; }
   // Held around api().open: a host opens one environment at a time.
   std::mutex& opening() { return opening_; }
   // What the host had to say while it started; each message is handed out once.
@@ -41,6 +45,7 @@ class Host {
   const lambed_host_api* api_ = nullptr;
   std::string language_, plugin_path_, interpreter_version_, interpreter_path_;
   std::uint32_t traits_ = 0;
+  std::uint32_t max_environments_per_version_ = 0;
   HostOptions options_;
   std::mutex opening_;
   std::mutex notices_mutex_;  // guards notices_
@@ -71,15 +76,20 @@ class HostRegistry {
 
   // Whose process this is; said by the binding before the first gateway is made.
   void set_context(lambed_context context);
+  // Before the first gateway as well: one more folder with plugins; a host that is linked into the application.
+  void add_folder(std::string folder);
+  void add_built_in(std::string language, const lambed_host_api& api);
 
  private:
   struct Candidate {
     std::string language;
     std::string path;
+    const lambed_host_api* built_in = nullptr;  // `path` then only says so
   };
 
   HostRegistry() = default;
-  std::vector<Candidate> candidates() const;
+  std::vector<Candidate> candidates();
+  static Result<const lambed_host_api*> load(const std::string& path);
   Result<Host*> load_and_start(const Candidate& candidate, const HostOptions& options);
   static void at_exit();
 
@@ -90,6 +100,12 @@ class HostRegistry {
       failures_;  // a host that failed to start is not tried again: half-started
                   // interpreters cannot be undone
   lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
+  // The process that started the first host; 0: none has. A forked child inherits hosts whose threads stayed behind.
+  std::atomic<pid_t> owner_{0};
+
+  std::mutex places_mutex_;  // guards what follows
+  std::vector<std::string> folders_;
+  std::vector<Candidate> built_in_;
 
   std::atomic<std::uint64_t> loaded_libraries_{0};
   std::atomic<std::uint64_t> steps_{0};

@@ -35,7 +35,15 @@ class Gateway::Implementation {
 
 Gateway::Gateway(GatewayOptions options) : implementation_(std::make_shared<Implementation>(options)) {}
 
-Gateway::~Gateway() { close(); }
+Gateway::~Gateway() {
+  // In a forked child the threads that the rest would join do not exist; the copy is left as it is.
+  if (implementation_->engine().is_of_parent()) {
+    static auto* kept = new std::vector<std::shared_ptr<Implementation>>();
+    kept->push_back(implementation_);
+    return;
+  }
+  close();
+}
 
 FunctionConfiguration Gateway::create_function(CreateFunctionRequest request) {
   return implementation_->catalog().create_function(request).value();
@@ -108,7 +116,11 @@ void Gateway::put_provisioned_concurrency(const std::string& function, const std
 }
 
 InvokeResult Gateway::invoke(InvokeRequest request) {
-  auto result = implementation_->engine().invoke(std::move(request));
+  return invoke(std::move(request), std::function<bool()>());
+}
+
+InvokeResult Gateway::invoke(InvokeRequest request, const std::function<bool()>& go_on) {
+  auto result = implementation_->engine().invoke(std::move(request), go_on);
   if (!result.ok()) throw result.error();
   return std::move(*result);
 }
@@ -143,6 +155,14 @@ void declare_context(Context context) {
 
 void start_host(const std::string& language, const std::map<std::string, std::string>& options) {
   static_cast<void>(environments::HostRegistry::instance().host_for(language, options));
+}
+
+void search_hosts_in(std::string folder) {
+  environments::HostRegistry::instance().add_folder(std::move(folder));
+}
+
+void register_host(std::string language, const lambed_host_api& api) {
+  environments::HostRegistry::instance().add_built_in(std::move(language), api);
 }
 
 void Gateway::close() { implementation_->engine().close(); }

@@ -26,6 +26,9 @@ unsigned fork_generation() {
 
 Error closed_error() { return Error(ErrorCode::GatewayClosed, "The gateway is closed."); }
 
+// How long a caller that must stay reachable waits before it looks up.
+constexpr Nanos kReachable = to_nanos(std::chrono::milliseconds(50));
+
 // The shape nearly every call has: a bare name. Everything else goes through the full parser.
 bool is_bare_name(std::string_view text) {
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -42,8 +45,10 @@ Engine::Engine(const GatewayOptions& options, catalog::Directory& directory)
 
 Engine::~Engine() = default;
 
+bool Engine::is_of_parent() const { return fork_generation_ != g_forks.load(std::memory_order_relaxed); }
+
 Result<void> Engine::check(const InvokeRequest& request) const {
-  if (fork_generation_ != g_forks.load(std::memory_order_relaxed)) {
+  if (is_of_parent()) {
     return Error(ErrorCode::GatewayClosed,
                  "This gateway belongs to the parent of this process: its threads did not survive fork(). "
                  "Make a new gateway in "
@@ -149,7 +154,19 @@ std::optional<InvokeResult> Engine::dry_run(const InvokeRequest& request) const 
   return result;
 }
 
-Result<InvokeResult> Engine::invoke(InvokeRequest request) {
+void Engine::give_up(Invocation& invocation) {
+  const std::uint64_t token = invocation.token();
+  if (!invocation.claim(token)) return;  // answered in this moment
+  const std::shared_ptr<EnvironmentPool> pool = invocation.pool;
+  const auto running = pool->withdraw(invocation, token, services_->clock->now());
+  if (running) running->log().end({});
+  answer_error(*services_, invocation,
+               Error(ErrorCode::ServiceException,
+                     "The caller gave the call up before the function had answered.", "CallGivenUp"));
+  if (running) pool->interrupt_pinned(running, token);
+}
+
+Result<InvokeResult> Engine::invoke(InvokeRequest request, const std::function<bool()>& go_on) {
   if (auto dry = dry_run(request)) {
     if (dry->error) return *dry->error;
     return std::move(*dry);
@@ -158,7 +175,12 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request) {
   if (!admitted.ok()) return admitted.error();
   Invocation& invocation = **admitted;
   dispatch(invocation);
-  while (!invocation.caller.park()) {
+  const Nanos patience = go_on ? kReachable : kNever;
+  bool given_up = false;
+  while (!invocation.caller.park(given_up ? kNever : patience)) {
+    if (!go_on || given_up || go_on()) continue;
+    given_up = true;
+    give_up(invocation);
   }
   InvokeResult result = std::move(invocation.result);
   invocation.let_go();

@@ -28,7 +28,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  Result<InvokeResult> invoke(InvokeRequest request);
+  // `go_on` may be empty.
+  Result<InvokeResult> invoke(InvokeRequest request, const std::function<bool()>& go_on);
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   std::future<InvokeResult> invoke_future(InvokeRequest request);
 
@@ -36,6 +37,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   GatewayStatus status() const;
 
   void close();
+  // This process was forked from the one that made the engine: its threads are not here.
+  bool is_of_parent() const;
 
  private:
   using Snapshot = std::shared_ptr<const catalog::FunctionSnapshot>;
@@ -45,6 +48,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Checks and admits; the invocation it returns is admitted and must be dispatched.
   Result<Invocation*> admit(InvokeRequest request, Delivery delivery);
+  void give_up(Invocation& invocation);
   Result<Version> resolve(const InvokeRequest& request, std::string& invoked_arn) const;
   Result<void> check(const InvokeRequest& request) const;
   void dispatch(Invocation& invocation);

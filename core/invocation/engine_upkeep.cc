@@ -165,6 +165,7 @@ void Engine::finish_close() {
 }
 
 void Engine::close() {
+  if (is_of_parent()) return;  // there is nobody here to wait for
   if (services_->loop->on_loop_thread()) {
     // A callback closes its own gateway: the rest is done by a thread that can wait.
     begin_close();

@@ -71,7 +71,7 @@ bool EnvironmentPool::dispatch(Invocation& invocation) {
     invocation.ticket = ++dispatched_;
     push_pending(invocation);
     called = call_idle_one();
-    if (pending_ > available()) {
+    if (pending_ > available() && !is_full()) {
       ++opening_;
       open = true;
     }
@@ -174,7 +174,7 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
         --busy_;
         if (ends_environment(outcome)) {
           environment.move_to(EnvironmentState::kClosing);
-          replace = outcome.kind != LAMBED_OUTCOME_REFUSED && want_replacement();
+          replace = (outcome.kind != LAMBED_OUTCOME_REFUSED || must_reopen()) && want_replacement();
         } else {
           environment.move_to(EnvironmentState::kFinishing);
           ++finishing_;

@@ -78,10 +78,14 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
     return idle_.size() + static_cast<std::size_t>(woken_ + finishing_ + opening_);
   }
   std::size_t usable() const { return available() + static_cast<std::size_t>(busy_); }
+  // Environments that are there or coming, so that what waits need not be given up when no further one may be opened.
+  bool is_full() const { return limit_ != 0 && usable() >= limit_; }
   void push_pending(Invocation& invocation);
   void remove_pending(Invocation& invocation);
   Shared call_idle_one();
   bool want_replacement();
+  // Invocations wait for an environment that has just ended, and none was asked for on their behalf.
+  bool must_reopen() const { return limit_ != 0 && pending_ > 0 && usable() == 0; }
   void start_interrupting(Environment& environment, Nanos now);
   void leave_idle(Environment& environment);
   Shared shared(Environment& environment) const;
@@ -114,7 +118,8 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   int finishing_ = 0;
   int busy_ = 0;
   int keep_warm_ = 0;
-  Nanos warm_again_ = 0;  // no warm environment is opened before: its init failed
+  std::size_t limit_ = 0;  // the host's, known from the first environment on; 0: none
+  Nanos warm_again_ = 0;   // no warm environment is opened before: its init failed
   Nanos warm_pause_ = 0;
   bool retired_ = false;
 };

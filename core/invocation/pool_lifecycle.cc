@@ -70,6 +70,11 @@ void EnvironmentPool::open_one() {
   const Nanos deadline = now + to_nanos(services_->options.quotas.init_timeout);
   {
     std::lock_guard lock(mutex_);
+    limit_ = environment->host().max_environments_per_version();
+    if (limit_ != 0 && usable() > limit_) {
+      --opening_;  // asked for before the limit was known; what waits is served by the others
+      return;
+    }
     environment->opening_since = now;
     environments_.push_back(environment);
   }
@@ -108,7 +113,7 @@ void EnvironmentPool::open_failed(const Error& error) {
     --opening_;
     warm_pause_ = std::clamp(warm_pause_ * 2, kFirstWarmPause, kLongestWarmPause);
     warm_again_ = services_->clock->now() + warm_pause_;
-    while (pending_ > available()) {
+    while (pending_ > available() && (limit_ == 0 || usable() == 0)) {
       stranded.push_back(first_pending_);
       remove_pending(*first_pending_);
     }
@@ -123,7 +128,9 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
   const Nanos now = services_->clock->now();
   Invocation* victim = nullptr;
   bool came_back = false;
-  const bool usable = outcome.kind == LAMBED_OUTCOME_SUCCESS && (outcome.flags & LAMBED_OUTCOME_DISCARD) == 0;
+  bool reopen = false;
+  const bool is_usable =
+      outcome.kind == LAMBED_OUTCOME_SUCCESS && (outcome.flags & LAMBED_OUTCOME_DISCARD) == 0;
   {
     std::lock_guard lock(mutex_);
     environment.idle_since = now;
@@ -133,7 +140,7 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
     if (environment.state() != EnvironmentState::kOpening) {
       came_back = environment.state() == EnvironmentState::kAbandoned;
       environment.move_to(EnvironmentState::kClosing);
-    } else if (usable) {
+    } else if (is_usable) {
       --opening_;
       ++finishing_;
       warm_pause_ = 0;
@@ -148,9 +155,11 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
         victim = first_pending_;
         remove_pending(*victim);
       }
+      reopen = must_reopen() && want_replacement();
     }
   }
   if (came_back) services_->environments.came_back();
+  if (reopen) request_open(1);
   if (victim != nullptr) {
     if (victim->claim(victim->token())) {
       environment.log().begin(victim->request.request_id, victim->request.log_tail);
@@ -161,7 +170,7 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
     }
     victim->let_go();
   }
-  if (!usable) {
+  if (!is_usable) {
     // The host frees it as soon as this returns: nobody may be about to interrupt it. That call never blocks.
     for (;;) {
       {
@@ -184,6 +193,7 @@ void EnvironmentPool::watch_init(const Shared& environment, Nanos deadline) {
 void EnvironmentPool::init_timed_out(const Shared& environment) {
   const Nanos now = services_->clock->now();
   Invocation* victim = nullptr;
+  bool reopen = false;
   {
     std::lock_guard lock(mutex_);
     if (environment->state() != EnvironmentState::kOpening) return;
@@ -193,7 +203,9 @@ void EnvironmentPool::init_timed_out(const Shared& environment) {
       victim = first_pending_;
       remove_pending(*victim);
     }
+    reopen = must_reopen() && want_replacement();
   }
+  if (reopen) request_open(1);
   if (victim != nullptr) {
     if (victim->claim(victim->token())) answer_timeout(*services_, *victim, nullptr, now);
     victim->let_go();

@@ -28,6 +28,7 @@ packages_to_test() {
   cat <<LIST
 ccache|makes the second build short
 libboost-test-dev|the test framework
+python3-venv|a fresh environment for the test of the Python package
 python3-numpy|an extension module that sub-interpreters do not support
 clang-$clang|second compiler and fuzzer
 libclang-rt-$clang-dev|run-time library of the fuzzer

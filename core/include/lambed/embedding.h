@@ -1,8 +1,12 @@
-// For language bindings: says in whose process lambed lives, which decides how the language hosts start.
+// For language bindings and for programs that bring a host of their own: in whose process lambed lives, where plugins are
+// looked for, hosts that are part of the application.
+// Threads: any. Everything here is to be called before the first gateway is made; what runs already is not changed.
 #pragma once
 
 #include <map>
 #include <string>
+
+#include "lambed/host.h"
 
 namespace [[gnu::visibility("default")]] lambed {
 
@@ -12,8 +16,7 @@ enum class Context {
   kNode      // inside a running node: Node.js functions run in fresh environments of it
 };
 
-// To be called by a binding before the first gateway is made; later calls change nothing for hosts that run already. Any
-// thread. Programs need not call it.
+// Programs need not call it.
 void declare_context(Context context);
 
 // Starts the host of a language ("nodejs") on the calling thread if it does not run yet, with the options that gateways will
@@ -22,4 +25,13 @@ void declare_context(Context context);
 // start is not an error here: functions of its language answer HostUnavailable.
 void start_host(const std::string& language, const std::map<std::string, std::string>& options = {});
 
-}  // namespace gnu::visibility("default")]]lambed
+// A folder in which plugins (liblambed_host_*.so) are looked for after LAMBED_HOST_PATH and before the places next to the
+// library and the program. For programs that link lambed statically, and therefore lie elsewhere than the plugins.
+void search_hosts_in(std::string folder);
+
+// Makes a host that is linked into the application serve the runtimes `language`, `language`1.0 and so on: the same table
+// that a plugin's lambed_host_entry returns. A language is served by the first table registered for it, before any plugin.
+// `api` must live, and be callable, until the process ends.
+void register_host(std::string language, const lambed_host_api& api);
+
+}  // namespace lambed

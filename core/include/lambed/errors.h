@@ -73,4 +73,4 @@ class Error : public std::runtime_error {
   std::string reason_;
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

@@ -129,4 +129,4 @@ struct AliasConfiguration {
   std::map<std::string, double> weights;
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

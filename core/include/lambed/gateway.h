@@ -116,6 +116,9 @@ class Gateway {
   // Blocks until the handler has answered or its limit has passed, and no longer than that. A handler never runs on the
   // caller's thread.
   InvokeResult invoke(InvokeRequest request);
+  // The same for callers that must stay reachable (Ctrl-C in a language binding): asks `go_on` about every 50 ms, on the
+  // caller's thread. False gives the call up: the handler is interrupted, ServiceException with the reason CallGivenUp thrown.
+  InvokeResult invoke(InvokeRequest request, const std::function<bool()>& go_on);
   // Returns at once; `done` runs on the core loop's thread, exactly once, and must not block or throw. It may invoke again.
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done);
   // The same with a choice of thread, for language bindings: kAny calls `done` on whichever thread has the answer, often the
@@ -140,4 +143,4 @@ class Gateway {
   std::shared_ptr<Implementation> implementation_;
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

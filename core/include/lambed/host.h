@@ -86,6 +86,7 @@ typedef struct lambed_host_description {
   size_t global_library_count;
   const int* signals; /* signals whose handlers the interpreter needs for itself */
   size_t signal_count;
+  uint32_t max_environments_per_version; /* 0: no limit. Invocations beyond wait in line */
 } lambed_host_description;
 
 typedef enum lambed_stream {

@@ -48,4 +48,4 @@ struct InvokeResult {
   bool ok() const { return !error && function_error.empty(); }
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

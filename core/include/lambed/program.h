@@ -9,4 +9,4 @@ namespace [[gnu::visibility("default")]] lambed {
 // when a handler cannot be stopped. Never throws.
 int run_program(int count, const char* const* arguments);
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

@@ -56,4 +56,4 @@ struct Quotas {
   }
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

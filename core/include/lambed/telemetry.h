@@ -80,4 +80,4 @@ struct FunctionUsage {
   double gb_seconds() const { return static_cast<double>(gb_milliseconds_x1024) / 1'024'000.0; }
 };
 
-}  // namespace gnu::visibility("default")]]lambed
+}  // namespace lambed

@@ -1,0 +1,45 @@
+"""AWS Lambda functions inside your own program: Python, Node.js and Ruby handlers run in this process.
+
+    import lambed
+
+    with lambed.Gateway() as gateway:
+        gateway.create_function("hello", runtime="nodejs20.x", handler="index.handler", code="functions/hello")
+        result = gateway.invoke("hello", {"name": "Ada"})
+        print(result.payload)
+
+The same handler file runs unmodified on AWS. `help(lambed.Gateway)` has the whole interface; docs/getting-started-python.md
+and docs/testing-handlers.md are the ways in.
+"""
+
+from lambed import errors
+from lambed._gateway import Code, Gateway, SharedLockWarning, hosts
+from lambed._callables import LambdaContext
+from lambed._native import version as __version__
+from lambed._results import (
+    AliasConfiguration,
+    FunctionConfiguration,
+    FunctionUsage,
+    GatewayStatus,
+    HostReport,
+    InvokeResult,
+    LogRecord,
+    RawInvokeResult,
+)
+
+__all__ = [
+    "AliasConfiguration",
+    "Code",
+    "FunctionConfiguration",
+    "FunctionUsage",
+    "Gateway",
+    "GatewayStatus",
+    "HostReport",
+    "InvokeResult",
+    "LambdaContext",
+    "LogRecord",
+    "RawInvokeResult",
+    "SharedLockWarning",
+    "__version__",
+    "errors",
+    "hosts",
+]
