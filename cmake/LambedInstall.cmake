@@ -3,13 +3,13 @@
 # installed tree may be moved.
 include(CMakePackageConfigHelpers)
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/lambed")
-if(TARGET lambed)
+if(TARGET lambed AND TARGET lambed_static)
   install(TARGETS lambed EXPORT lambed-targets LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}" COMPONENT runtime
                                                        NAMELINK_COMPONENT development)
   install(TARGETS lambed_static EXPORT lambed-static-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
                                                                      COMPONENT development)
   install(DIRECTORY "${CMAKE_SOURCE_DIR}/core/include/lambed" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}"
-          COMPONENT development)
+          COMPONENT development PATTERN program.h EXCLUDE)  # not in the library
   foreach(kind IN ITEMS "" "-static")
     install(EXPORT lambed${kind}-targets NAMESPACE lambed:: DESTINATION "${package}" COMPONENT development)
   endforeach()
