@@ -1,30 +1,9 @@
 // Stopping what does not stop by itself.
-#include <filesystem>
-#include <fstream>
-#include <thread>
-
 #include "hosts/python/python_fixture.h"
 
 using namespace lambed::testing;
 
 namespace {
-
-bool has_thread(const std::string& name) {
-  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string found;
-    if (std::getline(std::ifstream(task.path() / "comm"), found) && found == name) return true;
-  }
-  return false;
-}
-
-bool wait_thread(const std::string& name, bool present) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (has_thread(name) != present) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
 
 // The code is stopped, and the environment is at its end.
 void expect_stopped(const std::string& body) {
@@ -250,23 +229,6 @@ BOOST_AUTO_TEST_CASE(others_go_on_while_one_is_interrupted) {
     BOOST_TEST(environment.interrupt_until_answered(token).has_value());
     environment.close();
     BOOST_TEST(bystander.invoke("41").payload == "42");
-  }
-}
-
-BOOST_AUTO_TEST_CASE(the_thread_that_shares_the_lock_ends_when_nobody_needs_it) {
-  PythonFunction looping("def handler(event, context):\n    while True: pass\n");
-  PythonFunction steady("def handler(event, context):\n    return event + 1\n");
-  const HarnessEnvironment bystander = steady.open();
-  for (int round = 0; round < 2; ++round) {  // and comes back
-    const HarnessEnvironment environment = looping.open();
-    const std::uint64_t token = environment.submit("{}");
-    BOOST_TEST_REQUIRE(environment.wait_taken(token));
-    BOOST_TEST(bystander.invoke("41").payload == "42");
-    // From 3.13 on each interpreter has a lock of its own.
-    if (!python_at_least(13)) BOOST_TEST(wait_thread("lambed-py-turns", true));
-    BOOST_TEST(environment.interrupt_until_answered(token).has_value());
-    environment.close();
-    BOOST_TEST(wait_thread("lambed-py-turns", false));
   }
 }
 
