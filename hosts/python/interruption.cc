@@ -17,6 +17,19 @@ int raise_at_every_line(PyObject* stop_exception, struct _frame*, int, PyObject*
   return -1;
 }
 
+// 3.11 calls a trace function when the line changes or code jumps backwards, but `while True: pass` is one instruction that
+// jumps to itself: that is neither. So what runs already is traced at each instruction; what it calls is met at its entry.
+void trace_each_instruction(PyThreadState* state) {
+  if (py.PyThreadState_GetFrame == nullptr) return;
+  Ref frame = Ref::steal(py.PyThreadState_GetFrame(state));
+  while (frame && frame.get() != py.none) {
+    const Ref yes = Ref::steal(py.PyBool_FromLong(1));
+    py.PyObject_SetAttrString(frame.get(), "f_trace_opcodes", yes.get());
+    frame = Ref::steal(py.PyObject_GetAttrString(frame.get(), "f_back"));
+  }
+  py.PyErr_Clear();  // without memory for a frame's object the lines have to do
+}
+
 }  // namespace
 
 Interruption::~Interruption() {
@@ -133,6 +146,7 @@ void Interruption::raise_everywhere(PythonLock&) {
   if (py._PyEval_SetTrace == nullptr) return;
   for (PyThreadState* each = py.PyInterpreterState_ThreadHead(interpreter_); each != nullptr;
        each = py.PyThreadState_Next(each)) {
+    trace_each_instruction(each);
     py._PyEval_SetTrace(each, raise_at_every_line, stop_exception_);
   }
 }

@@ -16,6 +16,7 @@ namespace {
 constexpr std::chrono::milliseconds kTurn{5};  // Python's own switch interval
 constexpr int kQuietTurnsBeforeSleep =
     20;  // so that short calls side by side do not wake this thread each time
+constexpr std::chrono::seconds kLongestSleep{2};  // then the thread ends: whoever needs one makes another
 
 }  // namespace
 
@@ -62,9 +63,14 @@ void LockSharing::watch() {
     {
       std::unique_lock lock(mutex_);
       if (quiet >= kQuietTurnsBeforeSleep) {
+        holders.clear();  // so that nothing closed is kept meanwhile
         asleep_.store(true);
         // Whoever enters either sees that we sleep, or was counted before we look once more.
-        if (running_.load() < 2) changed_.wait(lock, [this] { return !asleep_.load(); });
+        if (running_.load() < 2 &&
+            !changed_.wait_for(lock, kLongestSleep, [this] { return !asleep_.load(); })) {
+          has_thread_ = false;  // and asleep_ stays: whoever enters next comes to `wake`
+          return;
+        }
         asleep_.store(false);
         quiet = 0;
       }

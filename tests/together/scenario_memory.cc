@@ -38,6 +38,9 @@ long settled_kb() {
   return resident_kb();
 }
 
+// Those that wait for other work before they end do so for up to half a minute.
+constexpr std::chrono::seconds kUntilThreadsEnd{60};
+
 // Those that have been told to close are not counted: their host frees them meanwhile, and the thread may live longer. Ruby's
 // waits three seconds for other work.
 std::size_t open_environments(Polyglot& all) {
@@ -70,7 +73,8 @@ void gives_environments_back(const Order& order) {
                 known.environments);
     expect(each <= known.kb_each,
            language + " " + version + " keeps " + std::to_string(each) + " kB of each environment");
-    await("the threads of " + language + " end", [&] { return count_threads() <= threads; });
+    await(
+        "the threads of " + language + " end", [&] { return count_threads() <= threads; }, kUntilThreadsEnd);
   }
 }
 
@@ -88,7 +92,8 @@ void gives_gateways_back(const Order& order) {
   const long each = (settled_kb() - before) / kGateways;
   std::printf("%ld kB stay of each of %d gateways with three environments\n", each, kGateways);
   expect(each <= kMostKbEach, "each gateway keeps " + std::to_string(each) + " kB");
-  await("the threads of gateways end", [&] { return count_threads() <= threads; });
+  await(
+      "the threads of gateways end", [&] { return count_threads() <= threads; }, kUntilThreadsEnd);
 }
 
 }  // namespace lambed::together
