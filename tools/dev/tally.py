@@ -9,7 +9,13 @@ FAILED_CASES = re.compile(r"^\s*(\d+) test cases? out of \d+ (?:failed|aborted)"
 
 def tally(log: str) -> tuple[int, int]:
     passed = failed = 0
-    for section in re.split(r"^\d+/\d+ Test: .*$", log, flags=re.M)[1:]:
+    pieces = re.split(r"^\d+/\d+ Test: (.*)$", log, flags=re.M)[1:]
+    sections: dict[str, str] = {}
+    for name, section in zip(pieces[::2], pieces[1::2]):
+        if name in sections:
+            print(f"{name}: needed a second try", file=sys.stderr)
+        sections[name] = section  # of several tries the last one counts
+    for section in sections.values():
         # ctest says "Test Passed." of a program that it did not find.
         suite_passed = re.search(r"^Test Passed\.$", section, re.M) is not None and 'Command: ""' not in section
         cases = CASES.search(section)
