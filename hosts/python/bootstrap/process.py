@@ -391,6 +391,23 @@ def idle():
     """Does nothing, but a thread that calls it meets what waits to be raised in it."""
 
 
+def end_resource_tracker(tracker):
+    """Ends the process that multiprocessing starts to outlive its parent, which here is the application."""
+    descriptor, child = tracker._fd, tracker._pid
+    if descriptor is None or child is None:
+        return
+    tracker._fd = tracker._pid = None
+    os.close(descriptor)  # the tracker ends when nobody holds it any more
+    import time
+    end = time.monotonic() + 0.5
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        if time.monotonic() > end:  # a process of the function that goes on
+            os.kill(child, _signal.SIGKILL)
+            os.waitpid(child, 0)
+            return
+        time.sleep(0.005)
+
+
 def stop_threads():
     """Wakes the idle workers of thread pools, which else wait for work for ever. Loops are ended by the host."""
     pools = sys.modules.get('concurrent.futures.thread')
@@ -401,3 +418,6 @@ def stop_threads():
     atexit = sys.modules.get('atexit')
     if atexit is not None:
         atexit._clear()  # as in Lambda, where environments end by a kill
+    tracking = sys.modules.get('multiprocessing.resource_tracker')
+    if tracking is not None:
+        end_resource_tracker(tracking._resource_tracker)

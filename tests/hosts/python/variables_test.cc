@@ -1,5 +1,8 @@
 // Environment variables: the function's own, in Python and in the processes it starts.
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
 
 #include "hosts/python/python_fixture.h"
 
@@ -7,6 +10,15 @@ using namespace lambed::testing;
 using nlohmann::json;
 
 namespace {
+
+std::set<int> child_processes() {
+  std::set<int> children;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream list(task.path() / "children");
+    for (int child = 0; list >> child;) children.insert(child);
+  }
+  return children;
+}
 
 EnvironmentSpec with_variables() {
   EnvironmentSpec spec;
@@ -139,7 +151,12 @@ def handler(event, context):
     return answer
 )",
                           with_variables());
-  BOOST_TEST(function.open().invoke("{}").payload == R"(["test", null])");
+  const std::set<int> before = child_processes();
+  const HarnessEnvironment environment = function.open();
+  BOOST_TEST(environment.invoke("{}").payload == R"(["test", null])");
+  environment.close();
+  // Its resource tracker is made to outlive the process that starts it.
+  BOOST_TEST(child_processes() == before, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(the_trace_id_is_a_variable_for_one_invocation) {
