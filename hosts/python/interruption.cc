@@ -4,12 +4,16 @@
 
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "signals.h"
 
 namespace lambed::python {
 
 namespace {
+
+// Processor time in ns within one turn of LockSharing that tells a runner from one that waits, also on a busy machine.
+constexpr std::int64_t kTurnOnProcessor = 200'000;
 
 // Raises at each line that Python code comes to: what swallows one exception meets the next.
 int raise_at_every_line(PyObject* stop_exception, struct _frame*, int, PyObject*) {
@@ -87,6 +91,7 @@ void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObje
   interpreter_ = session.interpreter();
   attached_ = true;
   thread_ = static_cast<unsigned long>(pthread_self());  // what PyThread_get_thread_ident gives on Linux
+  has_clock_ = pthread_getcpuclockid(pthread_self(), &processor_clock_) == 0;
   stop_exception_ = stop_exception;
   idle_ = idle;
 }
@@ -96,6 +101,7 @@ void Interruption::detach(PythonLock& lock) {
   lock.released([this] {
     std::unique_lock guard(mutex_);
     attached_ = false;
+    has_clock_ = false;  // the thread ends, and with it its clock
     changed_.wait(guard, [this] { return !interrupting_ && !visiting_; });
     if (has_threads_) LockSharing::instance().leave();
     has_threads_ = false;
@@ -186,9 +192,19 @@ lambed_interrupt Interruption::start_interrupting() {
   return LAMBED_INTERRUPT_PENDING;
 }
 
+// Who waits - for the lock, for input, for a module that another imports - keeps nobody from running. A visitor for each of
+// dozens that wait would be dozens more who want the lock, before those that have something to do with it.
+bool Interruption::has_used_its_turn() {
+  if (!has_clock_) return false;
+  timespec used{};
+  if (clock_gettime(processor_clock_, &used) != 0) return false;
+  const std::int64_t now = std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
+  return now - std::exchange(processor_seen_, now) >= kTurnOnProcessor;
+}
+
 void Interruption::give_way() {
   std::lock_guard lock(mutex_);
-  const bool ran_since = active_ && begins_seen_ == begins_;
+  const bool ran_since = has_used_its_turn() && active_ && begins_seen_ == begins_;
   begins_seen_ = begins_;
   if (!attached_ || visiting_ || interrupting_ || !(ran_since || has_threads_)) return;
   try {

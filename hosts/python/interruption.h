@@ -3,6 +3,8 @@
 
 #include <lambed/host.h>
 
+#include <time.h>
+
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -72,6 +74,7 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   lambed_interrupt start_interrupting();  // mutex_ is held
   void interrupt_in_thread(std::uint64_t token);
   void visit_in_thread();
+  bool has_used_its_turn();  // mutex_ is held
   // Takes back an exception that was set and not raised yet. May let go of the interpreter's lock for a while.
   void withdraw(PythonLock& lock);
 
@@ -94,6 +97,9 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   bool has_threads_ = false;
   std::uint64_t begins_ = 0;
   std::uint64_t begins_seen_ = 0;  // when `give_way` was called last
+  clockid_t processor_clock_ = 0;  // of the environment's thread; only while has_clock_
+  bool has_clock_ = false;
+  std::int64_t processor_seen_ = 0;  // ns, when `give_way` was called last
   ExitRequest exit_;
 };
 

@@ -13,9 +13,11 @@ namespace lambed::python {
 
 namespace {
 
-constexpr std::chrono::milliseconds kTurn{5};  // Python's own switch interval
+// Shorter than Python's own switch interval of 5 ms, which this host shortens likewise: whoever reads a file or takes the import
+// lock lets go of the GIL and needs it again, hundreds of times in an init, and waits a turn each time beside a busy loop.
+constexpr std::chrono::milliseconds kTurn{1};
 constexpr int kQuietTurnsBeforeSleep =
-    20;  // so that short calls side by side do not wake this thread each time
+    100;  // so that short calls side by side do not wake this thread each time
 constexpr std::chrono::seconds kLongestSleep{2};  // then the thread ends: whoever needs one makes another
 
 }  // namespace

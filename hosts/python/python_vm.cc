@@ -142,8 +142,21 @@ std::string PythonVm::initialise(const std::string& program) {
   version_ = py.version_text();
   if (has_own_locks()) import_shared_types(lock);
   std::string failure = compile_bootstrap(lock);
+  if (failure.empty()) failure = shorten_turns(lock);
   own_state_ = py.PyEval_SaveThread();
   return failure;
+}
+
+// LockSharing says why. Only of a Python that is ours: an application's is its own affair.
+std::string PythonVm::shorten_turns(PythonLock&) {
+  const Ref code =
+      Ref::steal(py.Py_CompileString("import sys; sys.setswitchinterval(0.001)", "<lambed>", kFileInput));
+  const Ref globals = Ref::steal(py.PyDict_New());
+  if (code && globals) py.PyDict_SetItemString(globals.get(), "__builtins__", py.PyEval_GetBuiltins());
+  const Ref done = code ? Ref::steal(py.PyEval_EvalCode(code.get(), globals.get(), globals.get())) : Ref();
+  if (done) return {};
+  py.PyErr_Clear();
+  return "Python " + version_ + " does not set its switch interval";
 }
 
 std::string PythonVm::attach() {

@@ -59,6 +59,7 @@ class PythonVm {
   std::string initialise(const std::string& program);  // on the VM's own thread
   void import_shared_types(PythonLock& lock);
   std::string compile_bootstrap(PythonLock& lock);
+  std::string shorten_turns(PythonLock& lock);
   void own_thread(const std::string& program, std::string* failure);
 
   const lambed_core* core_ = nullptr;
