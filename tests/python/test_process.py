@@ -222,7 +222,7 @@ def test_a_forked_child_is_told_and_can_leave(run_python):
                     except lambed.errors.HostUnavailable as error:
                         told += "fork" in str(error)
                     leave(told)
-                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
             print(gateway.invoke("python", {"name": "Ada"}).payload["greeting"])
             """
         ),
@@ -243,7 +243,7 @@ def test_an_import_alone_may_be_forked(run_python):
                         create(gateway, language, language)
                         assert gateway.invoke(language, {"name": "Ada"}).ok
                 sys.exit(5)
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
             """
         )
     )
