@@ -70,7 +70,8 @@ sanitizer_environment() {
   export ASAN_OPTIONS=$asan:use_sigaltstack=0:intercept_tls_get_addr=0
   export LSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/lsan.supp:print_suppressions=0"
   export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
-  export TSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/tsan.supp:second_deadlock_stack=1:halt_on_error=0"
+  # die_after_fork=0: tests fork, and their children start threads.
+  export TSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/tsan.supp:second_deadlock_stack=1:halt_on_error=0:die_after_fork=0"
 }
 
 run_asan() { # [ARGUMENT OF ctest...]
