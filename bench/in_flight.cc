@@ -196,6 +196,8 @@ void measure_in_flight(Sitting& sitting, int in_flight) {
       Side blocking;
       Side callback;
       run_blocking(sitting, event, in_flight);  // opens the environments
+      // All of them: an init beside the floor's threads, which want the same lock all the time, takes longer than it may.
+      while (sitting.gateway.status().opening > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       for (int repetition = 0; repetition < sitting.scale.repetitions; ++repetition) {
         kept.take(floor_threads.run(event, Lock::kKept));
         offered.take(floor_threads.run(event, Lock::kOffered));

@@ -2,8 +2,9 @@
 //
 // Threads: `post`, `wake_by` and `on_loop_thread` may be called from any thread; everything else, and every function handed
 // in, runs on the loop's thread. Functions must not block and must not throw.
-// Life: start() -> stop() (finishes what is posted, drops what is scheduled, then ends the thread). post() after stop() is refused. The thread shares
-// the ownership of its loop, so letting go of the last reference is safe everywhere, also in a function that the loop runs.
+// Life: start() -> stop() (finishes what is posted, drops what is scheduled, then ends the thread). post() after stop() is
+// refused. The thread shares the ownership of its loop, so letting go of the last reference is safe everywhere, also in a
+// function that the loop runs.
 #pragma once
 
 #include <uv.h>
