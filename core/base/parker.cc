@@ -54,15 +54,25 @@ bool Parker::spin() {
     g_spinners.fetch_sub(1, std::memory_order_relaxed);
     return false;
   }
-  const Nanos end = monotonic() + kSpinTime;
-  bool seen = false;
-  do {
-    for (int i = 0; i < 32 && !seen; ++i) {
-      seen = word_.load(std::memory_order_acquire) == kNotified;
-      if (!seen) pause();
+  std::uint32_t expected = kEmpty;
+  bool seen = !word_.compare_exchange_strong(expected, kSpinning, std::memory_order_acquire);
+  if (seen) {
+    g_spinners.fetch_sub(1, std::memory_order_relaxed);
+  } else {
+    const Nanos end = monotonic() + kSpinTime;
+    do {
+      for (int i = 0; i < 32 && !seen; ++i) {
+        seen = word_.load(std::memory_order_acquire) == kNotified;
+        if (!seen) pause();
+      }
+    } while (!seen && monotonic() < end);
+    expected = kSpinning;
+    if (!seen && word_.compare_exchange_strong(expected, kEmpty, std::memory_order_acquire)) {
+      g_spinners.fetch_sub(1, std::memory_order_relaxed);
+    } else {
+      seen = true;  // whoever notified us has struck us off
     }
-  } while (!seen && monotonic() < end);
-  g_spinners.fetch_sub(1, std::memory_order_relaxed);
+  }
   if (seen) {
     penalty_ = 1;
   } else {
@@ -105,7 +115,13 @@ bool Parker::park(Nanos timeout) {
 }
 
 void Parker::unpark() {
-  if (word_.exchange(kNotified, std::memory_order_release) == kAsleep) futex(&word_, FUTEX_WAKE, 1, nullptr);
+  const std::uint32_t before = word_.exchange(kNotified, std::memory_order_release);
+  if (before == kAsleep) futex(&word_, FUTEX_WAKE, 1, nullptr);
+  // Not left to the spinner: the two of a hand-off take turns at waiting, and whoever notifies is about to wait itself. It
+  // would find the other one still counted, sleep, and both would pay for the kernel from then on.
+  if (before == kSpinning) g_spinners.fetch_sub(1, std::memory_order_relaxed);
 }
+
+int Parker::spinning() { return g_spinners.load(std::memory_order_relaxed); }
 
 }  // namespace lambed

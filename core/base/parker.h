@@ -23,11 +23,13 @@ class Parker {
   // Lets the present or the next park() return. Any thread. After it the parked thread may destroy the Parker at once:
   // nothing is touched after the word is set, apart from the address for the kernel's wake-up.
   void unpark();
+  // How many threads of the process spin now, those not counted that have been notified already.
+  static int spinning();
 
  private:
   bool spin();
 
-  enum : std::uint32_t { kEmpty = 0, kNotified = 1, kAsleep = 2 };
+  enum : std::uint32_t { kEmpty = 0, kNotified = 1, kAsleep = 2, kSpinning = 3 };
   std::atomic<std::uint32_t> word_{kEmpty};
   // How spinning went lately, of the parking thread only: below zero it skips that many turns before it tries again.
   int skip_ = 0;
