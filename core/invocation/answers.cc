@@ -104,9 +104,13 @@ void answer_timeout(Services& services, Invocation& invocation, environments::En
                     Nanos now) {
   InvokeResult& result = invocation.result;
   const std::chrono::nanoseconds limit = timeout_of(invocation);
-  result.payload = timeout_document(invocation.request.request_id, limit);
   result.function_error = "Unhandled";
-  if (environment != nullptr) {
+  if (environment == nullptr) {
+    result.payload =
+        timeout_document(invocation.request.request_id, std::chrono::nanoseconds(now - invocation.submitted),
+                         " without an environment to run in");
+  } else {
+    result.payload = timeout_document(invocation.request.request_id, limit, "");
     environment->measure();
     std::string line;
     telemetry::append_iso_time(line, services.clock->wall());
@@ -124,6 +128,17 @@ void answer_timeout(Services& services, Invocation& invocation, environments::En
                                  limit.count());
   ran.status = telemetry::ReportStatus::kTimeout;
   report(services, invocation, environment, ran);
+  deliver(services, invocation);
+}
+
+void answer_init_timeout(Services& services, Invocation& invocation, Nanos now) {
+  invocation.result.payload = timeout_document(invocation.request.request_id,
+                                               services.options.quotas.init_timeout, " in its init phase");
+  invocation.result.function_error = "Unhandled";
+  Ran ran;
+  ran.duration = std::min<Nanos>(now - invocation.submitted, timeout_of(invocation).count());
+  ran.status = telemetry::ReportStatus::kTimeout;
+  report(services, invocation, nullptr, ran);
   deliver(services, invocation);
 }
 

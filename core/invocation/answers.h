@@ -16,9 +16,11 @@ namespace lambed::invocation {
 // The handler (or its runtime) has answered. `environment`: where it ran, whose log is ended here.
 void answer_with(Services& services, Invocation& invocation, environments::Environment& environment,
                  Answer answer, Nanos finished);
-// The limit has passed. `environment` is null when it never got one.
+// The function's limit has passed. `environment` is null when it never got one.
 void answer_timeout(Services& services, Invocation& invocation, environments::Environment* environment,
                     Nanos now);
+// Its environment has been in its init for longer than Quotas::init_timeout.
+void answer_init_timeout(Services& services, Invocation& invocation, Nanos now);
 // The call never reached a handler.
 void answer_error(Services& services, Invocation& invocation, Error error);
 

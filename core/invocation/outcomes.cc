@@ -68,10 +68,11 @@ std::string sandbox_document(std::string_view error_type, std::string_view reque
   return document;
 }
 
-std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit) {
-  return sandbox_document(
-      "Sandbox.Timedout", request_id,
-      fmt::format("Task timed out after {:.2f} seconds", std::chrono::duration<double>(limit).count()));
+std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit,
+                             std::string_view phase) {
+  return sandbox_document("Sandbox.Timedout", request_id,
+                          fmt::format("Task timed out after {:.2f} seconds{}",
+                                      std::chrono::duration<double>(limit).count(), phase));
 }
 
 bool ends_environment(const lambed_outcome& outcome) {

@@ -12,7 +12,9 @@
 namespace lambed::invocation {
 
 // {"errorType":"Sandbox.Timedout","errorMessage":"RequestId: ID Error: Task timed out after 1.00 seconds"}
-std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit);
+// `phase` ends the message where it was not the handler that took too long, as in " in its init phase".
+std::string timeout_document(std::string_view request_id, std::chrono::nanoseconds limit,
+                             std::string_view phase);
 
 // {"errorType":T,"errorMessage":"RequestId: ID Error: MESSAGE"}
 std::string sandbox_document(std::string_view error_type, std::string_view request_id,

@@ -207,7 +207,7 @@ void EnvironmentPool::init_timed_out(const Shared& environment) {
   }
   if (reopen) request_open(1);
   if (victim != nullptr) {
-    if (victim->claim(victim->token())) answer_timeout(*services_, *victim, nullptr, now);
+    if (victim->claim(victim->token())) answer_init_timeout(*services_, *victim, now);
     victim->let_go();
   }
   interrupt_pinned(environment, 0);

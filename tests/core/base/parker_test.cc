@@ -69,7 +69,8 @@ BOOST_AUTO_TEST_CASE(a_notified_spinner_makes_room_at_once) {
     still_there += Parker::spinning();
     waiter.join();
   }
-  BOOST_TEST_MESSAGE(seen << " of 500 waiters were seen spinning, " << still_there << " still after their notice");
+  BOOST_TEST_MESSAGE(seen << " of 500 waiters were seen spinning, " << still_there
+                          << " still after their notice");
   // Not zero: a waiter may be met between being counted and being able to be notified.
   BOOST_TEST(still_there * 4 <= seen);
   BOOST_TEST(Parker::spinning() == 0);

@@ -117,6 +117,10 @@ BOOST_AUTO_TEST_CASE(an_init_that_hangs_is_stopped_and_answered) {
   BOOST_TEST(result.status_code == 200);
   BOOST_TEST(result.function_error == "Unhandled");
   BOOST_TEST(document(result)["errorType"] == "Sandbox.Timedout");
+  // The limit that was passed, and not the function's own, which would send its owner looking in the handler.
+  BOOST_TEST(document(result)["errorMessage"] ==
+             "RequestId: " + result.request_id +
+                 " Error: Task timed out after 0.20 seconds in its init phase");
   BOOST_TEST(await([&] { return host().environments() == 0; }));
 }
 
