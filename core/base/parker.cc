@@ -13,8 +13,8 @@ namespace lambed {
 namespace {
 
 // Longer than a typical small handler takes, shorter than what a sleep and a wake-up cost together twice over.
-constexpr Nanos kSpinTime = 40'000;
-constexpr int kMaxPenalty = 64;
+constexpr Nanos kParkSpin = 40'000;
+constexpr int kMaxParkPenalty = 64;
 
 // Spinners of the whole process. One core is always left for whoever is being waited for.
 std::atomic<int> g_spinners{0};
@@ -59,7 +59,7 @@ bool Parker::spin() {
   if (seen) {
     g_spinners.fetch_sub(1, std::memory_order_relaxed);
   } else {
-    const Nanos end = monotonic() + kSpinTime;
+    const Nanos end = monotonic() + kParkSpin;
     do {
       for (int i = 0; i < 32 && !seen; ++i) {
         seen = word_.load(std::memory_order_acquire) == kNotified;
@@ -78,7 +78,7 @@ bool Parker::spin() {
   } else {
     // It did not pay: skip twice as many turns as last time before trying again.
     skip_ = penalty_;
-    if (penalty_ < kMaxPenalty) penalty_ *= 2;
+    if (penalty_ < kMaxParkPenalty) penalty_ *= 2;
   }
   return seen;
 }

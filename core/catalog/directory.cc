@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::size_t kShards = 64;
 
-struct NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
-};
-
 std::uint64_t next_snapshot_id() {
   static std::atomic<std::uint64_t> last{0};
   return ++last;
@@ -82,6 +77,11 @@ class Directory::View {
   }
 
  private:
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+  };
+
   struct Shard {
     mutable std::mutex mutex;  // guards functions; held for a look-up and the copy of a pointer
     std::unordered_map<std::string, std::shared_ptr<const FunctionSnapshot>, NameHash, std::equal_to<>>

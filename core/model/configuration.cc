@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "model/characters.h"
 #include "model/runtimes.h"
 #include "model/violations.h"
 
@@ -43,7 +44,6 @@ constexpr std::string_view kReservedVariables[] = {"_HANDLER",
                                                    "LAMBDA_TASK_ROOT"};
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_role(std::string_view role) {
   constexpr std::string_view start = "arn:aws";

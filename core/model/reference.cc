@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "model/characters.h"
 #include "model/violations.h"
 
 namespace lambed::model {
@@ -25,7 +26,6 @@ constexpr char kQualifierPattern[] = R"(\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxQualifier = 128;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_name_character(char c) {
   return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';

@@ -25,12 +25,12 @@ void free_capsule(PyObject* capsule) {
   delete static_cast<StateHolder*>(py.PyCapsule_GetPointer(capsule, kCapsuleName));
 }
 
-PyObject* kept(PyObject* object) {
+PyObject* keep_alive(PyObject* object) {
   py.Py_IncRef(object);
   return object;
 }
 
-PyObject* kept_or_none(const Ref& object) { return kept(object ? object.get() : py.none); }
+PyObject* kept_or_none(const Ref& object) { return keep_alive(object ? object.get() : py.none); }
 
 // Calls use(text in UTF-8); false with an exception set when `text` is not a str.
 template <typename Use>
@@ -77,17 +77,17 @@ PyObject* write_bytes(PyObject* self, PyObject* arguments) {
       is_stderr ? LAMBED_STREAM_STDERR : LAMBED_STREAM_STDOUT,
       std::string_view(static_cast<const char*>(view.buf), static_cast<std::size_t>(view.len)));
   py.PyBuffer_Release(&view);
-  return kept(py.none);
+  return keep_alive(py.none);
 }
 
 PyObject* log(PyObject* self, PyObject* text) {
   if (!with_utf8(text, [self](std::string_view bytes) { state_of(self).output->log(bytes); })) return nullptr;
-  return kept(py.none);
+  return keep_alive(py.none);
 }
 
 PyObject* flush(PyObject* self, PyObject*) {
   state_of(self).output->flush();
-  return kept(py.none);
+  return keep_alive(py.none);
 }
 
 PyObject* child_descriptor(PyObject* self, PyObject* stream) {
@@ -108,7 +108,8 @@ PyObject* with_child_signals(PyObject*, PyObject* arguments) {
   const Ref rest = Ref::steal(py.PyTuple_New(count));
   if (!rest) return nullptr;
   for (Py_ssize_t i = 0; i < count; ++i) {
-    if (py.PyTuple_SetItem(rest.get(), i, kept(py.PyTuple_GetItem(arguments, i + 1))) != 0) return nullptr;
+    if (py.PyTuple_SetItem(rest.get(), i, keep_alive(py.PyTuple_GetItem(arguments, i + 1))) != 0)
+      return nullptr;
   }
   const SignalsForChildren unblocked;
   return py.PyObject_CallObject(function, rest.get());
@@ -130,7 +131,7 @@ PyObject* exit_now(PyObject* self, PyObject* arguments) {
 
 PyObject* request_id(PyObject* self, PyObject*) {
   const NativeState& state = state_of(self);
-  return state.request_id ? kept(state.request_id.get()) : new_text("", 0);
+  return state.request_id ? keep_alive(state.request_id.get()) : new_text("", 0);
 }
 
 PyObject* tenant_id(PyObject* self, PyObject*) { return kept_or_none(state_of(self).tenant_id); }
@@ -138,7 +139,7 @@ PyObject* tenant_id(PyObject* self, PyObject*) { return kept_or_none(state_of(se
 PyObject* adopt_thread(PyObject* self, PyObject*) {
   charge_thread_to(state_of(self).account);
   state_of(self).interruption->note_thread();
-  return kept(py.none);
+  return keep_alive(py.none);
 }
 
 // True for an extension module that must not be loaded twice in a process: it was written before multi-phase
@@ -177,7 +178,7 @@ PyObject* refuse_module(PyObject* self, PyObject* name) {
     PythonLock lock;
     state.refused_module = text_of(lock, name);
   }
-  return kept(py.none);
+  return keep_alive(py.none);
 }
 
 PyMethodDef functions[] = {

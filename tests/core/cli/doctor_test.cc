@@ -4,15 +4,12 @@
 #include "cli/sandbox_probe.h"
 #include "core/cli/temporary_folder.h"
 #include "support/child_process.h"
+#include "support/text.h"
 
 using lambed::testing::ChildEnd;
 using lambed::testing::run_program;
 
-namespace {
-
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-}  // namespace
+namespace {}  // namespace
 
 BOOST_AUTO_TEST_SUITE(doctor)
 

@@ -8,6 +8,7 @@
 
 #include "cli/exit_codes.h"
 #include "core/cli/temporary_folder.h"
+#include "support/text.h"
 
 using namespace lambed;
 using namespace lambed::cli;
@@ -32,8 +33,6 @@ std::string problem_with(const std::string& path, std::string_view runtime = {},
     return error.what();
   }
 }
-
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 constexpr const char* kPython = "def lambda_handler(event, context):\n    return event\n";
 

@@ -8,6 +8,7 @@
 
 #include "core/cli/temporary_folder.h"
 #include "support/child_process.h"
+#include "support/text.h"
 
 using lambed::testing::ChildEnd;
 using lambed::testing::ChildOptions;
@@ -20,8 +21,6 @@ ChildEnd lambed_with(std::vector<std::string> words, ChildOptions options = {}) 
   words.insert(words.begin(), LAMBED_PROGRAM);
   return lambed::testing::run_program(words, std::move(options));
 }
-
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 struct Function : TemporaryFolder {
   ChildEnd invoke(const std::string& source, std::vector<std::string> options = {},

@@ -13,7 +13,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // What close may take with a grace of 200 ms on a busy machine.
-constexpr auto kBound = 5s;
+constexpr auto kCloseBound = 5s;
 
 struct CloseFixture : ScriptedFixture {
   static GatewayOptions impatient(GatewayOptions options) {
@@ -34,7 +34,7 @@ struct CloseFixture : ScriptedFixture {
   void check_bounded(Action action) {
     const auto begin = Clock::now();
     action();
-    BOOST_TEST((Clock::now() - begin < kBound));
+    BOOST_TEST((Clock::now() - begin < kCloseBound));
   }
 
   std::optional<Gateway> gateway{std::in_place, impatient(options())};
