@@ -79,12 +79,11 @@ class NodeLane final : public Lane {
     work();
   }
 
-  // The events of this program are ASCII, so the floor need not find that out.
   std::size_t call(std::string_view event) override {
     const v8::HandleScope handles(isolate_);
     const Local<v8::Context> context = isolate_->GetCurrentContext();
-    auto text = v8::String::NewFromOneByte(isolate_, reinterpret_cast<const uint8_t*>(event.data()),
-                                                 v8::NewStringType::kNormal, static_cast<int>(event.size()));
+    auto text = v8::String::NewFromUtf8(isolate_, event.data(), v8::NewStringType::kNormal,
+                                        static_cast<int>(event.size()));
     const Local<Value> undefined = v8::Undefined(isolate_);
     Local<Value> arguments[] = {undefined, undefined};
     Local<Value> result;
@@ -100,10 +99,10 @@ class NodeLane final : public Lane {
     }
     Local<v8::String> answer;
     if (!v8::JSON::Stringify(context, result).ToLocal(&answer)) fail("a result cannot be serialised");
-    const auto size = static_cast<std::size_t>(answer->Length());
+    const auto size = static_cast<std::size_t>(answer->Utf8Length(isolate_));
     if (bytes_.size() < size) bytes_.resize(size);
-    answer->WriteOneByte(isolate_, reinterpret_cast<uint8_t*>(bytes_.data()), 0, static_cast<int>(size),
-                         v8::String::NO_NULL_TERMINATION);
+    answer->WriteUtf8(isolate_, bytes_.data(), static_cast<int>(size), nullptr,
+                      v8::String::NO_NULL_TERMINATION | v8::String::REPLACE_INVALID_UTF8);
     return size;
   }
 
