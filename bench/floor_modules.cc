@@ -13,7 +13,8 @@ namespace {
 std::unique_ptr<Floor> open_module(const std::string& language, bool start) {
   const std::string path = floor_module(language);
   if (!std::filesystem::exists(path)) {
-    throw std::runtime_error(path + " has not been built: its interpreter was not found when the build was configured");
+    throw std::runtime_error(
+        path + " has not been built: its interpreter was not found when the build was configured");
   }
   void* const module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) throw std::runtime_error(::dlerror());
@@ -25,10 +26,9 @@ std::unique_ptr<Floor> open_module(const std::string& language, bool start) {
 // The library of the `ruby` that PATH (or LAMBED_RUBY) names.
 std::string library_of_ruby() {
   const char* const chosen = std::getenv("LAMBED_RUBY");
-  const std::string command =
-      std::string(chosen != nullptr ? chosen : "ruby") +
-      " -rrbconfig -e 'c = RbConfig::CONFIG; "
-      "print (c[%q(archlibdir)] || c[%q(libdir)]) + %q(/) + c[%q(LIBRUBY_SO)]'";
+  const std::string command = std::string(chosen != nullptr ? chosen : "ruby") +
+                              " -rrbconfig -e 'c = RbConfig::CONFIG; "
+                              "print (c[%q(archlibdir)] || c[%q(libdir)]) + %q(/) + c[%q(LIBRUBY_SO)]'";
   std::string path;
   if (FILE* const answer = ::popen(command.c_str(), "r")) {
     char line[4096];
@@ -41,7 +41,8 @@ std::string library_of_ruby() {
 }  // namespace
 
 std::string floor_module(const std::string& language) {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / ("floor_" + language + ".so")).string();
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / ("floor_" + language + ".so"))
+      .string();
 }
 
 std::unique_ptr<Floor> make_node_floor(bool start) { return open_module("node", start); }

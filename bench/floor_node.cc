@@ -23,7 +23,8 @@ constexpr const char* kLanguage = "Node.js";
 // The platform that the host has given to V8. V8 itself knows a function for it that no public header declares; the
 // host's is node's own, like every platform that node::MultiIsolatePlatform::Create makes.
 node::MultiIsolatePlatform* running_platform() {
-  for (const char* name : {"_ZN2v88internal2V818GetCurrentPlatformEv", "_ZN2v85debug18GetCurrentPlatformEv"}) {
+  for (const char* name :
+       {"_ZN2v88internal2V818GetCurrentPlatformEv", "_ZN2v85debug18GetCurrentPlatformEv"}) {
     const auto current = reinterpret_cast<v8::Platform* (*)()>(::dlsym(RTLD_DEFAULT, name));
     if (current != nullptr) return static_cast<node::MultiIsolatePlatform*>(current());
   }
@@ -35,7 +36,8 @@ node::MultiIsolatePlatform* start_node() {
   const auto result = node::InitializeOncePerProcess(
       {"node"}, {Flags::kNoInitializeV8, Flags::kNoInitializeNodeV8Platform, Flags::kNoStdioInitialization,
                  Flags::kNoDefaultSignalHandling, Flags::kNoInitOpenSSL, Flags::kDisableNodeOptionsEnv});
-  if (result->early_return() || result->exit_code() != 0) throw std::runtime_error("node cannot be initialised");
+  if (result->early_return() || result->exit_code() != 0)
+    throw std::runtime_error("node cannot be initialised");
   const int threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
   // Neither is ever freed: the process ends with them.
   auto* const platform = node::MultiIsolatePlatform::Create(threads).release();
@@ -51,7 +53,8 @@ class NodeLane final : public Lane {
     std::vector<std::string> errors;
     setup_ = node::CommonEnvironmentSetup::Create(
         platform, &errors, std::vector<std::string>{"node"}, std::vector<std::string>{},
-        static_cast<Flags::Flags>(Flags::kNoCreateInspector | Flags::kTrackUnmanagedFds | Flags::kNoGlobalSearchPaths));
+        static_cast<Flags::Flags>(Flags::kNoCreateInspector | Flags::kTrackUnmanagedFds |
+                                  Flags::kNoGlobalSearchPaths));
     if (setup_ == nullptr) fail(errors.empty() ? "no environment" : errors.front());
     isolate_ = setup_->isolate();
     hold([&] {

@@ -76,7 +76,8 @@ class Threads {
     int failed = 0;
     const VALUE parts = rb_eval_string_protect(
         "require 'json'\n"
-        "[JSON, ->(file) { wrapper = Module.new; load(file, wrapper); Object.new.extend(wrapper) }, nil, RUBY_VERSION]",
+        "[JSON, ->(file) { wrapper = Module.new; load(file, wrapper); Object.new.extend(wrapper) }, nil, "
+        "RUBY_VERSION]",
         &failed);
     if (failed != 0) fail("its Ruby code failed");
     const auto part = [&](long long index) {

@@ -75,8 +75,8 @@ std::vector<double> rates(lambed::Gateway& gateway, const std::vector<std::strin
 }  // namespace
 
 void measure_mixed(const std::vector<std::string>& folders, const Scale& scale, Targets& targets) {
-  std::printf("All languages at once, %d in flight of each, 100 B (median over %d interleaved rounds)\n", kInFlight,
-              kRounds);
+  std::printf("All languages at once, %d in flight of each, 100 B (median over %d interleaved rounds)\n",
+              kInFlight, kRounds);
   lambed::GatewayOptions options;
   options.log_sink = std::make_shared<DroppingSink>();
   lambed::Gateway gateway(options);
@@ -109,7 +109,8 @@ void measure_mixed(const std::vector<std::string>& folders, const Scale& scale, 
     const double share = median(together[i]) / (median(alone[i]) / 3);
     table.row({functions[i], number_text(median(alone[i]), 0), number_text(median(together[i]), 0),
                number_text(share, 2) + "x"});
-    targets.at_least("all at once, " + functions[i] + ", of a third of its rate alone", share, kLeastShare, "x");
+    targets.at_least("all at once, " + functions[i] + ", of a third of its rate alone", share, kLeastShare,
+                     "x");
   }
   table.print();
   gateway.close();

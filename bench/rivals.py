@@ -43,7 +43,7 @@ import app
 event = json.loads(sys.argv[1])
 for i in range(int(sys.argv[2])):
     begin = time.perf_counter_ns()
-    call(app.handler, event, Context(60), 60)
+    call(app.handler, event, Context(60))
     print(time.perf_counter_ns() - begin)
 """
 NODE_LOOP = """
@@ -52,9 +52,9 @@ const { handler } = require('./app.js');
 lambdaLocal.setLogger({ log() {}, info() {}, warn() {}, error() {}, debug() {}, transports: [] });
 (async () => {
   const times = [];
-  for (let i = 0; i < Number(process.argv[3]); i += 1) {
+  for (let i = 0; i < Number(process.argv[2]); i += 1) {
     const begin = process.hrtime.bigint();
-    await lambdaLocal.execute({ event: JSON.parse(process.argv[2]), lambdaFunc: { handler }, lambdaHandler: 'handler', timeoutMs: 60000, verboseLevel: 0 });
+    await lambdaLocal.execute({ event: JSON.parse(process.argv[1]), lambdaFunc: { handler }, lambdaHandler: 'handler', timeoutMs: 60000, verboseLevel: 0 });
     times.push(process.hrtime.bigint() - begin);
   }
   console.log(times.join('\\n'));
@@ -85,8 +85,12 @@ def run(command, cwd=None, **variables):
     return done.stdout
 
 
-def median_us(values):
-    return statistics.median(values) / 1000
+def median_us(output):
+    """Of the nanoseconds that a loop has printed."""
+    times = [int(word) for word in output.split() if word.isdigit()]
+    if not times:
+        raise Missing(f"it printed no times but {output[-200:]!r}")
+    return statistics.median(times) / 1000
 
 
 def free_port():
@@ -132,27 +136,23 @@ class Sitting:
     def npm(self, package):
         if shutil.which("npm") is None:
             raise Missing("npm is not installed")
-        run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", self.task, package])
+        run(["npm", "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix", self.task, package])
 
     def emulator(self):
-        """The emulator's program, built by go: its module may still carry its old name, hence `replace`."""
+        """The emulator's program: an installed one, or built by go."""
+        if found := shutil.which("aws-lambda-rie"):
+            return found
         if shutil.which("go") is None:
-            raise Missing("go is not installed")
+            raise Missing("neither aws-lambda-rie nor go is installed")
         home = self.folder / "emulator"
         program = home / "bin/aws-lambda-rie"
-        if program.exists():
-            return program
-        settings = {"GOBIN": home / "bin", "GOPATH": home / "go", "GOFLAGS": "-modcacherw"}
-        try:
-            run(["go", "install", f"{EMULATOR}/cmd/aws-lambda-rie@latest"], **settings)
-        except Missing:
-            home.mkdir(exist_ok=True)
-            versions = run(["go", "list", "-m", "-f", "{{.Version}}", f"{EMULATOR}@latest"], cwd=home, **settings)
-            (home / "go.mod").write_text(
-                f"module rivals\n\ngo 1.21\n\nreplace go.amzn.com => {EMULATOR} {versions.strip()}\n"
+        if not program.exists():
+            run(
+                ["go", "install", f"{EMULATOR}/cmd/aws-lambda-rie@latest"],
+                GOBIN=program.parent,
+                GOPATH=home / "go",
+                GOFLAGS="-modcacherw",
             )
-            run(["go", "get", "go.amzn.com/cmd/aws-lambda-rie"], cwd=home, **settings)
-            run(["go", "build", "-o", program, "go.amzn.com/cmd/aws-lambda-rie"], cwd=home, **settings)
         return program
 
     # A warm call inside a program
@@ -164,12 +164,10 @@ class Sitting:
         return float(number) * {"us": 1, "ms": 1000}[unit]
 
     def python_lambda_local(self):
-        return median_us(
-            [int(word) for word in run([self.python(), "-c", PYTHON_LOOP, EVENT, 200], cwd=self.task, PYTHONPATH=self.task).split()]
-        )
+        return median_us(run([self.python(), "-c", PYTHON_LOOP, EVENT, 200], cwd=self.task, PYTHONPATH=self.task))
 
     def lambda_local(self):
-        return median_us([int(word) for word in run(["node", "-e", NODE_LOOP, "--", EVENT, 2000], cwd=self.task).split()])
+        return median_us(run(["node", "-e", NODE_LOOP, "--", EVENT, 2000], cwd=self.task))
 
     # One call from the shell
 
@@ -225,14 +223,14 @@ def http_us(port, calls=300):
     times = []
     for _ in range(calls):
         begin = time.perf_counter_ns()
-        connection.request("POST", "/2015-03-31/functions/function/invocations", body=EVENT)
+        connection.request("POST", "/2015-03-31/functions/function/invocations", body=EVENT.encode())
         answer = connection.getresponse()
         body = answer.read()
         times.append(time.perf_counter_ns() - begin)
         if answer.status != 200 or json.loads(body) != json.loads(EVENT):
             raise Missing(f"it answered {answer.status} {body[:200]!r}")
     connection.close()
-    return median_us(times)
+    return statistics.median(times) / 1000
 
 
 def compare(title, contestants, rounds):

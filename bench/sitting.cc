@@ -106,7 +106,8 @@ std::vector<const Subject*> all_subjects() {
                              kRubySource,
                              kRubyEntrance,
                              make_ruby_floor,
-                             {.over_floor_us = 50.0, .cold_start_ms = 2.0}};
+                             {.over_floor_us = 50.0, .cold_start_ms = 2.0},
+                             1};
   return {&kPython, &kNode, &kRuby};
 }
 
