@@ -131,7 +131,8 @@ Library open_library(bool start) {
 
 class PythonLane final : public Lane {
  public:
-  PythonLane(const Library& python, bool own_lock, bool ends_detached, const std::string& folder)
+  PythonLane(const Library& python, bool own_lock, bool ends_detached, const std::string& folder,
+             const std::string& function)
       : python_(python), ends_detached_(ends_detached) {
     state_ = python_.ensure();
     outer_ = python_.current();
@@ -148,7 +149,7 @@ class PythonLane final : public Lane {
     loads_ = checked(python_.attribute(json, "loads"));
     dumps_ = checked(python_.attribute(json, "dumps"));
     Object* const module = checked(python_.import("app"));
-    handler_ = checked(python_.attribute(module, "handler"));
+    handler_ = checked(python_.attribute(module, function.c_str()));
     python_.release_reference(json);
     python_.release_reference(module);
     leave();
@@ -168,8 +169,11 @@ class PythonLane final : public Lane {
     python_.release(state_);
   }
 
-  void enter() override { python_.restore(interpreter_); }
-  void leave() override { python_.save(); }
+  void hold(const std::function<void()>& work) override {
+    enter();
+    work();
+    leave();
+  }
 
   std::size_t call(std::string_view event) override {
     Object* const text = python_.string(event.data(), static_cast<std::ptrdiff_t>(event.size()));
@@ -183,6 +187,8 @@ class PythonLane final : public Lane {
   }
 
  private:
+  void enter() { python_.restore(interpreter_); }
+  void leave() { python_.save(); }
   Object* checked(Object* object) {
     if (object == nullptr) {
       python_.print_error();
@@ -190,10 +196,7 @@ class PythonLane final : public Lane {
     }
     return object;
   }
-  [[noreturn]] static void fail(const char* cause) {
-    std::fprintf(stderr, "bench: the Python floor: %s\n", cause);
-    std::exit(1);
-  }
+  [[noreturn]] static void fail(const char* cause) { end_by_failure("Python", cause); }
 
   const Library& python_;
   bool ends_detached_;
@@ -218,8 +221,8 @@ class PythonFloor final : public Floor {
   }
   std::string version() const override { return version_; }
   bool shares_one_lock() const override { return !own_lock_; }
-  std::unique_ptr<Lane> open_lane(const std::string& folder) override {
-    return std::make_unique<PythonLane>(python_, own_lock_, ends_detached_, folder);
+  std::unique_ptr<Lane> open_lane(const std::string& folder, const std::string& function) override {
+    return std::make_unique<PythonLane>(python_, own_lock_, ends_detached_, folder, function);
   }
 
  private:

@@ -24,8 +24,9 @@ enum class Lock { kKept, kOffered };
 // while.
 class FloorThreads {
  public:
-  FloorThreads(Sitting& sitting, int count) : sitting_(sitting) {
-    for (int i = 0; i < count; ++i) threads_.emplace_back([this] { work(); });
+  FloorThreads(Sitting& sitting, int count, const std::string& function = "handler")
+      : sitting_(sitting), function_(function) {
+    for (int i = 0; i < count; ++i) threads_.emplace_back([this] { sitting_.floor.run([this] { work(); }); });
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return ready_ == count; });
   }
@@ -59,7 +60,7 @@ class FloorThreads {
 
  private:
   void work() {
-    const std::unique_ptr<Lane> lane = sitting_.floor.open_lane(sitting_.folder);
+    const std::unique_ptr<Lane> lane = sitting_.floor.open_lane(sitting_.folder, function_);
     std::unique_lock lock(mutex_);
     int seen = round_;
     ++ready_;
@@ -71,16 +72,20 @@ class FloorThreads {
       const std::string& event = *event_;
       const Lock lock_use = lock_use_;
       lock.unlock();
-      lane->enter();
-      while (!stop_) {
+      const auto call = [&] {
         lane->call(event);
         calls_.fetch_add(1, std::memory_order_relaxed);
-        if (lock_use == Lock::kOffered) {
-          lane->leave();
-          lane->enter();
-        }
+      };
+      // Each at least once, however long a call takes and whoever has the lock.
+      if (lock_use == Lock::kOffered) {
+        do lane->hold(call);
+        while (!stop_);
+      } else {
+        lane->hold([&] {
+          do call();
+          while (!stop_);
+        });
       }
-      lane->leave();
       lock.lock();
       --busy_;
       changed_.notify_all();
@@ -88,6 +93,7 @@ class FloorThreads {
   }
 
   Sitting& sitting_;
+  const std::string function_;
   std::mutex mutex_;  // guards the members below that are not atomic
   std::condition_variable changed_;
   const std::string* event_ = nullptr;
@@ -101,7 +107,7 @@ class FloorThreads {
   std::vector<std::thread> threads_;
 };
 
-Rate run_blocking(Sitting& sitting, const std::string& event, int in_flight) {
+Rate run_blocking(Sitting& sitting, const std::string& function, const std::string& event, int in_flight) {
   Rate rate;
   std::mutex mutex;  // guards rate
   std::atomic<bool> stop{false};
@@ -112,7 +118,7 @@ Rate run_blocking(Sitting& sitting, const std::string& event, int in_flight) {
       Samples samples;
       while (!stop) {
         samples.add(
-            time_of([&] { expect_ok(sitting.gateway.invoke({.function = "echo", .payload = event})); }));
+            time_of([&] { expect_ok(sitting.gateway.invoke({.function = function, .payload = event})); }));
       }
       const std::lock_guard lock(mutex);
       rate.latency.add(samples);
@@ -195,13 +201,13 @@ void measure_in_flight(Sitting& sitting, int in_flight) {
       Side offered;
       Side blocking;
       Side callback;
-      run_blocking(sitting, event, in_flight);  // opens the environments
+      run_blocking(sitting, "echo", event, in_flight);  // opens the environments
       // All of them: an init beside the floor's threads, which want the same lock all the time, takes longer than it may.
       while (sitting.gateway.status().opening > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       for (int repetition = 0; repetition < sitting.scale.repetitions; ++repetition) {
         kept.take(floor_threads.run(event, Lock::kKept));
         offered.take(floor_threads.run(event, Lock::kOffered));
-        blocking.take(run_blocking(sitting, event, in_flight));
+        blocking.take(run_blocking(sitting, "echo", event, in_flight));
         callback.take(run_callbacks(sitting, event, in_flight));
       }
       for (const auto& [form, ours] :
@@ -218,6 +224,36 @@ void measure_in_flight(Sitting& sitting, int in_flight) {
   }
   sitting.gateway.delete_function("echo");
   table.print();
+}
+
+void measure_two_threads(Sitting& sitting) {
+  if (sitting.floor.shares_one_lock()) return;
+  std::printf("\nComputing on 2 threads (calls per second; ratio: median over %d interleaved blocks)\n",
+              sitting.scale.repetitions);
+  const std::string event = R"({"rounds":100000})";
+  sitting.create("compute", "app.compute");
+  Side floor_alone;
+  Side floor;
+  Side ours;
+  {
+    FloorThreads one(sitting, 1, "compute");
+    FloorThreads two(sitting, 2, "compute");
+    run_blocking(sitting, "compute", event, 2);
+    while (sitting.gateway.status().opening > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    for (int repetition = 0; repetition < sitting.scale.repetitions; ++repetition) {
+      floor_alone.take(one.run(event, Lock::kKept));
+      floor.take(two.run(event, Lock::kKept));
+      ours.take(run_blocking(sitting, "compute", event, 2));
+    }
+  }
+  sitting.gateway.delete_function("compute");
+  Table table({"what", "calls/s"});
+  table.row({"floor, one bare environment", number_text(median(floor_alone.rates), 0)});
+  table.row({"floor, two bare environments", number_text(median(floor.rates), 0)});
+  table.row({"ours, two in flight", number_text(median(ours.rates), 0)});
+  table.print();
+  sitting.targets.at_least("computing on 2 threads, against two bare environments", paired_ratio(ours, floor),
+                           0.9, "x");
 }
 
 }  // namespace bench

@@ -41,17 +41,15 @@ void measure_memory(Sitting& sitting) {
   std::printf("\nMemory per open environment (%d of them)\n", count);
   const std::string event = event_of(100);
   double bare = 0;
-  {
+  sitting.floor.run([&] {
     std::vector<std::unique_ptr<Lane>> lanes;
     const double before = private_memory();
     for (int i = 0; i < count; ++i) {
       lanes.push_back(sitting.floor.open_lane(sitting.folder));
-      lanes.back()->enter();
-      lanes.back()->call(event);
-      lanes.back()->leave();
+      lanes.back()->hold([&] { lanes.back()->call(event); });
     }
     bare = (private_memory() - before) / count;
-  }
+  });
   sitting.create("kept");
   sitting.gateway.publish_version({.name = "kept"});
   const double before = private_memory();

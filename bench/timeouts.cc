@@ -10,18 +10,17 @@
 namespace bench {
 namespace {
 
-Samples lateness_of(Sitting& sitting, const std::string& handler) {
-  constexpr int kAtOnce = 8;
+Samples lateness_of(Sitting& sitting, const std::string& handler, int at_once) {
   Samples lateness;
   std::mutex mutex;  // guards lateness
-  for (int i = 0; i < kAtOnce; ++i) sitting.create("late" + std::to_string(i), handler, 1);
+  for (int i = 0; i < at_once; ++i) sitting.create("late" + std::to_string(i), handler, 1);
   for (int round = 0; round < sitting.scale.timeout_rounds; ++round) {
     // With a warm environment each, so that no init is in the way.
-    for (int i = 0; i < kAtOnce; ++i) {
+    for (int i = 0; i < at_once; ++i) {
       expect_ok(sitting.gateway.invoke({.function = "late" + std::to_string(i), .payload = "\"warm\""}));
     }
     std::vector<std::thread> callers;
-    for (int i = 0; i < kAtOnce; ++i) {
+    for (int i = 0; i < at_once; ++i) {
       callers.emplace_back([&, i] {
         lambed::InvokeResult result;
         const Nanos took = time_of([&] {
@@ -37,20 +36,26 @@ Samples lateness_of(Sitting& sitting, const std::string& handler) {
     }
     for (std::thread& caller : callers) caller.join();
   }
-  for (int i = 0; i < kAtOnce; ++i) sitting.gateway.delete_function("late" + std::to_string(i));
+  for (int i = 0; i < at_once; ++i) sitting.gateway.delete_function("late" + std::to_string(i));
   return lateness;
 }
 
 }  // namespace
 
 void measure_timeouts(Sitting& sitting) {
-  std::printf("\nLateness of Sandbox.Timedout at a limit of 1 s, 8 at a time\n");
-  Table table({"handler", "calls", "p50", "p99", "latest"});
-  for (const auto& [name, handler] :
-       {std::pair<const char*, const char*>{"waits", "app.hang"}, {"burns the CPU", "app.spin"}}) {
-    const Samples samples = lateness_of(sitting, handler);
-    table.row({name, std::to_string(samples.size()), duration_text(samples.median_ns()),
-               duration_text(samples.quantile_ns(0.99)), duration_text(samples.quantile_ns(1.0))});
+  std::printf("\nLateness of Sandbox.Timedout at a limit of 1 s\n");
+  Table table({"handler", "at a time", "calls", "p50", "p99", "latest"});
+  struct Case {
+    const char* name;
+    const char* handler;
+    int at_once;
+  };
+  for (const auto& [name, handler, at_once] :
+       {Case{"waits", "app.hang", 8}, Case{"burns the CPU", "app.spin", sitting.subject.spinners}}) {
+    const Samples samples = lateness_of(sitting, handler, at_once);
+    table.row({name, std::to_string(at_once), std::to_string(samples.size()),
+               duration_text(samples.median_ns()), duration_text(samples.quantile_ns(0.99)),
+               duration_text(samples.quantile_ns(1.0))});
     sitting.targets.at_most(std::string("timeout that ") + name + ", p99 after the limit",
                             samples.quantile_ns(0.99) / 1e6, 50.0, " ms");
   }

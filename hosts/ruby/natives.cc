@@ -4,6 +4,9 @@
 
 #include <lambed/host.h>
 
+#include <cstring>
+#include <ctime>
+
 #include "environment.h"
 #include "ruby_library.h"
 #include "signals.h"
@@ -160,18 +163,40 @@ VALUE take(VALUE, VALUE handle) {
   }
 }
 
-// request(handle) -> [request_id, arn, version, deadline_ms, trace_id, client_context, identity, tenant_id] of what was taken
-VALUE request(VALUE, VALUE handle) {
+// `known` if that is this text, else a new String: what is the same from call to call is made once. Compared byte by byte up
+// to the NUL that Ruby keeps behind every String.
+VALUE repeated(VALUE known, lambed_slice slice) {
+  if (known == rb.nil || slice.size == 0) return text_or_nil(slice);
+  const char* const bytes = rb.rb_string_value_ptr(&known);
+  const bool is_same = std::strncmp(bytes, slice.data, slice.size) == 0 && bytes[slice.size] == '\0';
+  return is_same ? known : text_or_nil(slice);
+}
+
+long long nanoseconds(clockid_t clock) {
+  timespec now{};
+  clock_gettime(clock, &now);
+  return static_cast<long long>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+// request(handle, arn, version) -> [request_id, arn, version, deadline_ms, trace_id, client_context, identity, tenant_id,
+//                                   the deadline in ns of CLOCK_MONOTONIC] of what was taken
+// Takes the arn and version that it gave last, or nil, and gives the same objects again while they are right.
+VALUE request(VALUE, VALUE handle, VALUE arn, VALUE version) {
   const lambed_invocation& invocation = environment_of(handle).invocation;
-  const VALUE list = rb.rb_ary_new_capa(8);
+  // The wall clock is looked at once: it may be set while the handler runs.
+  const long long deadline =
+      nanoseconds(CLOCK_MONOTONIC) +
+      (static_cast<long long>(invocation.deadline_epoch_ms) * 1'000'000 - nanoseconds(CLOCK_REALTIME));
+  const VALUE list = rb.rb_ary_new_capa(9);
   rb.rb_ary_push(list, text_or_nil(invocation.request_id));
-  rb.rb_ary_push(list, text_or_nil(invocation.invoked_function_arn));
-  rb.rb_ary_push(list, text_or_nil(invocation.function_version));
+  rb.rb_ary_push(list, repeated(arn, invocation.invoked_function_arn));
+  rb.rb_ary_push(list, repeated(version, invocation.function_version));
   rb.rb_ary_push(list, number(invocation.deadline_epoch_ms));
   rb.rb_ary_push(list, text_or_nil(invocation.trace_id));
   rb.rb_ary_push(list, text_or_nil(invocation.client_context));
   rb.rb_ary_push(list, text_or_nil(invocation.cognito_identity));
   rb.rb_ary_push(list, text_or_nil(invocation.tenant_id));
+  rb.rb_ary_push(list, number(deadline));
   return list;
 }
 
@@ -308,7 +333,7 @@ void define_natives() {
   define(native, "running", running, 2);
   define(native, "busy", busy, 1);
   define(native, "take", take, 1);
-  define(native, "request", request, 1);
+  define(native, "request", request, 3);
   define(native, "succeed", succeed, 4);
   define(native, "finish", finish, 9);
   define(native, "closed", closed, 1);

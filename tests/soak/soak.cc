@@ -18,7 +18,6 @@
 #include <string>
 #include <thread>
 
-#include "soak/fairness.h"
 #include "soak/functions.h"
 #include "soak/load.h"
 #include "soak/observation.h"
@@ -215,20 +214,15 @@ int main(int count, char** words) {
   CLI::App app{"Runs functions of three languages that misbehave, and checks every answer."};
   double minutes = 1;
   int seconds = 0;
-  bool fairness = false;
   LoadOptions load;
   app.add_option("--minutes", minutes, "how long (default 1)");
-  app.add_option("--seconds", seconds,
-                 "how long, in seconds; for --fairness: each of its measurements (default 2)");
+  app.add_option("--seconds", seconds, "how long, in seconds");
   app.add_option("--in-flight", load.in_flight, "calls in flight (default 64)");
   app.add_option("--misbehaving", load.misbehaving, "share of the calls that misbehave (default 0.05)");
   app.add_option("--seed", load.seed, "of the choice of calls (default 1)");
-  app.add_flag("--fairness", fairness,
-               "measure instead what each language keeps of its rate beside the others");
   CLI11_PARSE(app, count, words);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   try {
-    if (fairness) return measure_fairness(seconds > 0 ? seconds : 2) ? 0 : 1;
     const auto duration =
         seconds > 0 ? std::chrono::seconds(seconds) : std::chrono::seconds(static_cast<long>(minutes * 60));
     const bool good = run_soak(duration, load);

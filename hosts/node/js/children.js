@@ -1,10 +1,9 @@
 // Child processes and worker threads: they see the function's variables and folder, and neither the application's nor its
-// descriptors. The patches are made when the module is first asked for. Evaluates to (builtin, process, native, settings) => undefined.
-(function containChildren(builtin, process, native, settings) {
+// descriptors. Evaluates to (builtin, process, native, settings, builtins) => undefined.
+(function containChildren(builtin, process, native, settings, builtins) {
   'use strict';
   const fs = builtin('fs');
   const path = builtin('path');
-  const Module = builtin('module');
 
   // The executable of this process is the application: child_process.fork() would start a second one.
   const findNode = () => {
@@ -85,25 +84,6 @@
     Object.defineProperty(exports.Worker, 'name', { value: 'Worker' });
   }
 
-  const pending = new Map([
-    ['child_process', containChildProcess],
-    ['worker_threads', containWorkers],
-  ]);
-  const load = Module._load;
-  const contained = (request) => {
-    const name = request.startsWith('node:') ? request.slice(5) : request;
-    const patch = pending.get(name);
-    if (patch === undefined) return;
-    pending.delete(name);
-    patch(builtin(name));
-    Module.syncBuiltinESMExports();
-  };
-  Module._load = function (request, parent, isMain) {
-    if (typeof request === 'string') contained(request);
-    return load.call(this, request, parent, isMain);
-  };
-  // ES modules do not pass through Module._load; they are patched before the first one is loaded.
-  return () => {
-    for (const name of [...pending.keys()]) contained(name);
-  };
+  builtins.whenAskedFor('child_process', containChildProcess);
+  builtins.whenAskedFor('worker_threads', containWorkers);
 })

@@ -1,5 +1,5 @@
-// What a function may not do to the application that it shares a process with. Evaluates to (builtin, process, native, settings) => undefined.
-(function contain(builtin, process, native, settings) {
+// What a function may not do to the application that it shares a process with. Evaluates to (builtin, process, native, settings, builtins) => undefined.
+(function contain(builtin, process, native, settings, builtins) {
   'use strict';
   const os = builtin('os');
   const fs = builtin('fs');
@@ -64,8 +64,10 @@
   for (const name of ['_debugProcess', '_debugEnd', '_startProfilerIdleNotifier', '_stopProfilerIdleNotifier']) {
     if (name in process) refuse(process, name, 'it concerns the whole process');
   }
-  refuse(builtin('v8'), 'setFlagsFromString', "V8's flags are those of the whole process");
-  refuse(builtin('inspector'), 'open', 'the inspector sees the whole process');
+  builtins.whenAskedFor('v8', (v8) =>
+    refuse(v8, 'setFlagsFromString', "V8's flags are those of the whole process"));
+  builtins.whenAskedFor('inspector', (inspector) =>
+    refuse(inspector, 'open', 'the inspector sees the whole process'));
   const setPriority = os.setPriority;
   replace(os, 'setPriority', (pid, priority) => {
     if (priority === undefined || pid === 0 || pid === process.pid) {
@@ -192,10 +194,22 @@
       Object.defineProperty(wrapped, symbol, Object.getOwnPropertyDescriptor(original, symbol)); // util.promisify.custom
     }
   };
-  for (const object of [fs, fs.promises]) {
+  const resolvingAll = (object) => {
     for (const name of onePath) resolving(object, name, 1);
     for (const name of twoPaths) resolving(object, name, 2);
-  }
+  };
+  resolvingAll(fs);
+  // node loads it at the first look, too.
+  const { get: promisesOf } = Object.getOwnPropertyDescriptor(fs, 'promises');
+  Object.defineProperty(fs, 'promises', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      builtins.contain('fs/promises');
+      return promisesOf.call(fs);
+    },
+  });
+  builtins.whenAskedFor('fs/promises', resolvingAll);
   if (!settings.ownsWorkingDirectory) {
     for (const name of onePath) resolving(fs, `${name}Sync`, 1);
     for (const name of twoPaths) resolving(fs, `${name}Sync`, 2);

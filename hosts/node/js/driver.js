@@ -9,10 +9,11 @@
 
   const errors = parts.errors(builtin);
   const logging = parts.logging(builtin, process, native, settings, errors);
-  parts.containment(builtin, process, native, settings);
-  const containAll = parts.children(builtin, process, native, settings);
+  const builtins = parts.builtins(builtin, process);
+  parts.containment(builtin, process, native, settings, builtins);
+  parts.children(builtin, process, native, settings, builtins);
   parts.webassembly(native, settings);
-  const modules = parts.modules(builtin, settings, errors);
+  const modules = parts.modules(builtin, settings, errors, builtins);
   if (/--enable-source-maps\b/.test(settings.variables.NODE_OPTIONS ?? '')) process.setSourceMapsEnabled(true);
 
   globalThis.awslambda = {
@@ -40,7 +41,6 @@
   const memoryLimitInMB = settings.memoryLimitInMB;
 
   async function load() {
-    containAll();
     const loaded = await modules.loadHandler();
     if (loaded[kStreaming] !== undefined) {
       native.refuse(

@@ -1,5 +1,5 @@
-// Finds and loads the handler the way Lambda's runtime does. Evaluates to (builtin, settings, errors) => exports.
-(function makeModules(builtin, settings, errors) {
+// Finds and loads the handler the way Lambda's runtime does. Evaluates to (builtin, settings, errors, builtins) => exports.
+(function makeModules(builtin, settings, errors, builtins) {
   'use strict';
   const Module = builtin('module');
   const fs = builtin('fs');
@@ -36,8 +36,11 @@
   const importer = new Module(path.join(root, '[lambed]'), undefined);
   importer.filename = importer.id;
   importer.paths = Module._nodeModulePaths(root);
-  importer._compile('exports.load = (url) => import(url);', importer.filename);
-  const importFile = (file) => importer.exports.load(pathToFileURL(file).href);
+  builtins.compile(importer, 'exports.load = (url) => import(url);', importer.filename);
+  const importFile = (file) => {
+    builtins.containAll();
+    return importer.exports.load(pathToFileURL(file).href);
+  };
   const requireFile = Module.createRequire(path.join(root, '[lambed]'));
 
   const isFile = (file) => fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;

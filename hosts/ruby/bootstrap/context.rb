@@ -3,17 +3,16 @@
 module Lambed
   # What a handler receives as `context:`.
   class Context
-    attr_reader :aws_request_id, :invoked_function_arn, :function_version, :deadline_ms, :tenant_id
+    attr_reader :aws_request_id, :deadline_ms, :tenant_id
 
     def initialize(environment, request)
       @environment = environment
-      @aws_request_id, @invoked_function_arn, @function_version, @deadline_ms, _trace, @client_context, @identity,
-        @tenant_id = request
-      # The wall clock is looked at once: it may be set while the handler runs. Unrounded, or a millisecond may come from nowhere.
-      @deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond) +
-                  (@deadline_ms - Process.clock_gettime(Process::CLOCK_REALTIME, :float_millisecond))
+      @aws_request_id, @arn, @version, @deadline_ms, _trace, @client_context, @identity, @tenant_id, @deadline = request
     end
 
+    # Copies, because the environment keeps both for its next invocation.
+    def invoked_function_arn = @invoked_function_arn ||= @arn.dup
+    def function_version = @function_version ||= @version.dup
     def function_name = @environment.function_name
     def memory_limit_in_mb = @environment.memory_limit_in_mb
     def log_group_name = @environment.log_group
@@ -24,7 +23,8 @@ module Lambed
     def identity = @identity.is_a?(String) ? @identity = JSON.parse(@identity) : @identity
 
     def get_remaining_time_in_millis # rubocop:disable Naming/AccessorMethodName
-      left = (@deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC, :float_millisecond)).floor
+      # Rounded once: with times in milliseconds, one may come from nowhere.
+      left = (@deadline - Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)) / 1_000_000
       left.positive? ? left : 0
     end
 

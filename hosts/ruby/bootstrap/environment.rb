@@ -170,8 +170,8 @@ module Lambed
     end
 
     def invoke(event)
-      request = Native.request(@handle)
-      @request_id = request[0]
+      request = Native.request(@handle, @arn, @version)
+      @request_id, @arn, @version = request
       trace = request[4]
       @variables['_X_AMZN_TRACE_ID'] = trace if trace
       begin

@@ -167,6 +167,57 @@ BOOST_AUTO_TEST_CASE(identity_priority_and_flags_of_the_process_cannot_be_change
   BOOST_TEST(getuid() == geteuid());
 }
 
+// The changed modules are loaded late: when a function asks for them, by whichever way.
+BOOST_AUTO_TEST_CASE(no_way_to_a_module_of_nodes_leads_around_what_is_changed_in_it) {
+  for (const std::string way :
+       {"require('v8')", "require('node:v8')", "module.require('v8')",
+        "require('module').createRequire(__filename)('v8')", "require('./inner.js')", "(await import('v8'))",
+        "(await import('node:v8')).default", "(await eval(\"import('v8')\"))",
+        "(await import('./inner.mjs')).v8", "(await require('./importing.js')())",
+        "(await require('vm').runInThisContext('(f) => f()')(() => require('v8')))",
+        "(process.getBuiltinModule ?? require)('v8')", "(process.getBuiltinModule ?? require)('node:v8')"}) {
+    BOOST_TEST_CONTEXT(way) {
+      const NodeFunction function(Files{
+          {"index.js", "exports.handler = async () => {\n  try {\n    " + way +
+                           ".setFlagsFromString('--expose-gc');\n    return 'changed';\n  } catch (error) {\n"
+                           "    return error.code;\n  }\n};\n"},
+          {"inner.js", "module.exports = require('v8');\n"},
+          {"inner.mjs", "export * as v8 from 'v8';\n"},
+          {"importing.js", "module.exports = () => import('v8');\n"}});
+      BOOST_TEST(function.result() == "ERR_LAMBED_SHARED_PROCESS");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(every_way_to_the_promises_of_fs_knows_the_functions_folder) {
+  for (const std::string way :
+       {"require('fs').promises", "require('fs/promises')", "require('node:fs/promises')",
+        "(await import('fs')).promises", "(await import('fs/promises'))"}) {
+    BOOST_TEST_CONTEXT(way) {
+      const NodeFunction function(
+          Files{{"index.js", "exports.handler = async () => " + way + ".readFile('data.txt', 'utf8');\n"},
+                {"data.txt", "here"}});
+      BOOST_TEST(function.result() == "here");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_cluster_starts_writes_to_the_functions_log) {
+  if (std::system("node --version >/dev/null 2>&1") != 0) {
+    BOOST_TEST_MESSAGE("SKIPPED: there is no node executable to fork");
+    return;
+  }
+  const NodeFunction function(Files{{"index.js", R"js(
+    const cluster = require('cluster');
+    exports.handler = async () => new Promise((resolve) => {
+      cluster.setupPrimary({ exec: require.resolve('./child.js') });
+      cluster.fork().on('exit', resolve);
+    });)js"},
+                                    {"child.js", "console.log('from a worker'); process.exit(3);"}});
+  BOOST_TEST(function.result() == 3);
+  BOOST_TEST(function.environment().log(LAMBED_STREAM_STDOUT) == "from a worker\n");
+}
+
 BOOST_AUTO_TEST_CASE(the_process_title_stays) {
   const NodeFunction function(
       "exports.handler = async () => { process.title = 'changed'; return process.title; };");

@@ -131,6 +131,33 @@ end
   environment.close();
 }
 
+BOOST_AUTO_TEST_CASE(
+    what_the_handler_does_to_its_context_and_what_was_invoked_before_leave_the_next_context_alone) {
+  const RubyFunction function(R"ruby(
+def handler(event:, context:)
+  before = [context.invoked_function_arn.dup, context.function_version.dup]
+  context.invoked_function_arn << '!'
+  context.function_version << '!'
+  before + [context.invoked_function_arn, context.function_version]
+end
+)ruby");
+  const HarnessEnvironment environment = function.open();
+  const std::string arn = InvocationSpec().invoked_function_arn;
+  // A longer one, a shorter one that the longer begins with, and one of the same length.
+  for (const std::string& invoked :
+       {arn, arn, arn + ":live", arn + ":live", arn, arn.substr(0, arn.size() - 1) + "N"}) {
+    BOOST_TEST_CONTEXT(invoked) {
+      InvocationSpec invocation;
+      invocation.invoked_function_arn = invoked;
+      invocation.function_version = invoked.size() > arn.size() ? "12" : "1";
+      const std::string version = invocation.function_version;
+      BOOST_TEST(json_of(environment.invoke(invocation)) ==
+                 json({invoked, version, invoked + "!", version + "!"}));
+    }
+  }
+  environment.close();
+}
+
 BOOST_AUTO_TEST_CASE(results_become_json) {
   const RubyFunction function("def handler(event:, context:) = eval(event['code'])\n");
   const HarnessEnvironment environment = function.open();
