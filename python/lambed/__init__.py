@@ -12,8 +12,8 @@ and docs/testing-handlers.md are the ways in.
 """
 
 from lambed import errors
-from lambed._gateway import Code, Gateway, SharedLockWarning, hosts
 from lambed._callables import LambdaContext
+from lambed._gateway import Code, Gateway, SharedLockWarning, hosts
 from lambed._native import version as __version__
 from lambed._results import (
     AliasConfiguration,

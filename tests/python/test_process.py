@@ -1,6 +1,5 @@
 """The process around the gateway: threads, forks, signals, exits. Each case is a program of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import textwrap
 import time
 
 import pytest
+
 from conftest import LANGUAGES, PATIENCE, SOURCES
 
 PROLOGUE = """
