@@ -1,7 +1,7 @@
 """The Python package as its users meet it, twice: `pip install <checkout>` in a fresh virtual environment, in which tests/python
 run, and a wheel made from the sdist in another, in which the matrix of languages runs.
 
-python_package_test.py --source CHECKOUT --scratch FOLDER [--matrix FILE] [ARGUMENT OF pytest...]
+python_package_test.py --source CHECKOUT --scratch FOLDER [--cc COMPILER --cxx COMPILER] [--matrix FILE] [ARGUMENT OF pytest...]
 Ends with the line that tools/dev/tally.py counts. Needs the package registry (build requirements, pytest, mypy, uvloop).
 """
 
@@ -18,12 +18,19 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("--source", type=Path, required=True)
 parser.add_argument("--scratch", type=Path, required=True)
+parser.add_argument("--cc")
+parser.add_argument("--cxx")
+parser.add_argument("--node-prefix", help="libnode's, where it is not the system's: an sdist cannot carry it")
 parser.add_argument("--matrix", type=Path, help="where the results of tests/matrix go")
 options, pytest_arguments = parser.parse_known_args()
 
 # Nothing of the build tree may help the package.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("LAMBED_") and k not in ("LD_LIBRARY_PATH", "PYTHONPATH")}
 ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"
+# ... but for its objects, which ccache knows when paths are relative and the compiler has the same name (Python would ask for
+# the one that it was built with). pip unpacks the sdist into TMPDIR.
+ENVIRONMENT |= {"CCACHE_BASEDIR": str(options.source), "CCACHE_NOHASHDIR": "1", "TMPDIR": str(options.scratch / "tmp")}
+ENVIRONMENT |= {name: value for name, value in (("CC", options.cc), ("CXX", options.cxx)) if value}
 BUILD_TOOLS = ["scikit-build-core>=0.10", "pybind11>=2.12"]  # as in pyproject.toml
 TEST_TOOLS = ["pytest>=8", "mypy>=1.10", "uvloop>=0.19"]
 TEN_LINES = """
@@ -68,9 +75,11 @@ def test_checkout() -> tuple[int, int]:
     report = options.scratch / "report.xml"
     step(
         "pytest", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
-        "-o", "faulthandler_timeout=120", f"--basetemp={options.scratch / 'tmp'}", *pytest_arguments,
+        "-o", "faulthandler_timeout=120", f"--basetemp={options.scratch / 'pytest'}", *pytest_arguments,
         cwd=options.source / "tests/python", may_fail=True,
     )
+    if not report.exists():
+        raise Failed("pytest did not begin")
     suite = ElementTree.parse(report).getroot().find("testsuite")
     assert suite is not None
     return int(suite.get("tests", "0")), int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
@@ -83,7 +92,8 @@ def test_wheel_of_sdist() -> None:
     dist = options.scratch / "dist"
     step("sdist", python, "-c", f"import scikit_build_core.build as b; b.build_sdist({str(dist)!r})", cwd=options.source)
     [sdist] = dist.glob("lambed-*.tar.gz")
-    step("wheel of the sdist", *pip, "wheel", "--no-deps", "--no-build-isolation", "-w", dist, sdist)
+    settings = [f"--config-settings=cmake.define.LAMBED_NODE_PREFIX={options.node_prefix}"] if options.node_prefix else []
+    step("wheel of the sdist", *pip, "wheel", "--no-deps", "--no-build-isolation", *settings, "-w", dist, sdist)
     [wheel] = dist.glob("lambed-*.whl")
     shutil.rmtree(python.parent.parent)
     python, pip = fresh("of-sdist")
@@ -100,7 +110,7 @@ def test_wheel_of_sdist() -> None:
 
 def main() -> int:
     shutil.rmtree(options.scratch, ignore_errors=True)
-    options.scratch.mkdir(parents=True)
+    (options.scratch / "tmp").mkdir(parents=True)
     run, bad = 0, 0
     try:
         run, bad = test_checkout()
