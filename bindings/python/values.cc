@@ -51,16 +51,19 @@ class Members {
   }
   Members& isolation(Isolation& member) {
     if (const py::handle value = find("isolation"))
-      member = is_second("isolation", value, "in_process", "process") ? Isolation::kProcess : Isolation::kInProcess;
+      member = is_second("isolation", value, "in_process", "process") ? Isolation::kProcess
+                                                                      : Isolation::kInProcess;
     return *this;
   }
 
  private:
   // Which of two words it is; ValueError for any other.
-  static bool is_second(const char* key, py::handle value, const std::string& first, const std::string& second) {
+  static bool is_second(const char* key, py::handle value, const std::string& first,
+                        const std::string& second) {
     const auto word = value.cast<std::string>();
     if (word != first && word != second)
-      throw py::value_error(std::string(key) + " must be '" + first + "' or '" + second + "', not '" + word + "'");
+      throw py::value_error(std::string(key) + " must be '" + first + "' or '" + second + "', not '" + word +
+                            "'");
     return word == second;
   }
   py::handle find(const char* key) const {

@@ -28,7 +28,8 @@ using Clock = std::chrono::steady_clock;
 constexpr int kPatience = 60;  // seconds; whoever waits so long has failed
 constexpr int kGuests = 8;
 constexpr int kStatus = 7;
-const char* const kValues = R"([null, true, 0, -1.5, "text", "😀 \u2028 \u0000 ü", [], {}, [1, [2, {"a": null}]],
+const char* const kValues =
+    R"([null, true, 0, -1.5, "text", "😀 \u2028 \u0000 ü", [], {}, [1, [2, {"a": null}]],
                                 9007199254740991])";
 
 void expect(bool holds, const std::string& what) {
@@ -149,13 +150,12 @@ class Checks {
 
  private:
   void create(const std::string& name, int timeout_s, std::map<std::string, std::string> environment = {}) {
-    gateway_->create_function(
-        {.name = name,
-         .runtime = traits_.at("runtime"),
-         .handler = "app.handler",
-         .code = lambed::Code::directory(LAMBED_MATRIX_DIR "/functions/" + language_),
-         .timeout_s = timeout_s,
-         .environment = std::move(environment)});
+    gateway_->create_function({.name = name,
+                               .runtime = traits_.at("runtime"),
+                               .handler = "app.handler",
+                               .code = lambed::Code::directory(LAMBED_MATRIX_DIR "/functions/" + language_),
+                               .timeout_s = timeout_s,
+                               .environment = std::move(environment)});
   }
 
   lambed::InvokeResult call(const std::string& deed, json event = json::object(),
@@ -222,7 +222,8 @@ int main(int count, char** words) {
   check("child_environment", silent(&Checks::child_environment));
   check("memory_limit", [&] { return std::optional(all.memory_limit()); });
   check("own_working_directory", [&] { return std::optional(all.own_working_directory()); });
-  check("exit_ends_the_environment_only", [&] { return std::optional(all.exit_ends_the_environment_only()); });
+  check("exit_ends_the_environment_only",
+        [&] { return std::optional(all.exit_ends_the_environment_only()); });
   all.begin_what_does_not_end();
   say({{"check", "ending"}});
   return kStatus;
