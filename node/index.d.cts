@@ -65,6 +65,7 @@ export interface CreateFunctionRequest {
   /** MB: 512. */
   ephemeralStorage?: number;
   publish?: boolean;
+  /** 'process' comes in a later version: until then asking for it is a HostUnavailable. */
   isolation?: 'in_process' | 'process';
 }
 

@@ -101,13 +101,14 @@ function build() {
   if (process.platform !== 'linux') stop(`lambed runs on Linux; this is ${process.platform}`);
   if (!run('cmake', ['--version']).ok) stop('cmake >= 3.25 was not found (Debian and Ubuntu: apt-get install cmake)');
   const headers = findHeaders();
-  const folder = path.join(__dirname, 'build', key);
+  // As deep as the folders of CMake's presets: ccache then knows what a checkout's own build has compiled.
+  const folder = path.join(root, 'build', key);
   const generator = run('ninja', ['--version']).ok ? 'Ninja' : 'Unix Makefiles';
   const jobs = process.env.LAMBED_BUILD_JOBS ?? String(os.cpus().length);
   console.log(`lambed: building for node ${process.versions.node} (${key}), some minutes`);
   try {
     mustRun('the configuration', 'cmake', [
-      '-S', root, '-B', folder, '-G', generator, '-DCMAKE_BUILD_TYPE=Release', '-DLAMBED_BUILD_TESTS=OFF',
+      '-S', root, '-B', folder, '-G', generator, '-DCMAKE_BUILD_TYPE=RelWithDebInfo', '-DLAMBED_BUILD_TESTS=OFF',
       '-DLAMBED_BUILD_EXAMPLES=OFF', '-DLAMBED_BUILD_BENCH=OFF', `-DLAMBED_NODE_ADDON_API=${nodeAddonApi()}`,
       `-DLAMBED_NODE_EXECUTABLE_HEADERS=${headers.place}`,
     ]);
@@ -116,12 +117,15 @@ function build() {
     if (headers.temporary) fs.rmSync(headers.temporary, { recursive: true, force: true });
   }
   place(path.join(folder, 'lib'));
-  fs.rmSync(path.dirname(folder), { recursive: true, force: true });
+  fs.rmSync(folder, { recursive: true, force: true });
+  if (fs.readdirSync(path.dirname(folder)).length === 0) fs.rmdirSync(path.dirname(folder));
 }
 
 // The addon, and beside it the hosts, where the core looks for them.
 function place(built) {
   const hosts = fs.readdirSync(path.join(built, 'lambed')).filter((file) => file.endsWith('.so'));
+  // Line tables are for whoever builds a checkout. Where there is no strip, the files are only larger.
+  run('strip', ['--strip-unneeded', path.join(built, 'lambed.node'), ...hosts.map((file) => path.join(built, 'lambed', file))]);
   fs.rmSync(destination, { recursive: true, force: true });
   fs.mkdirSync(path.join(destination, 'lambed'), { recursive: true });
   for (const file of hosts) fs.copyFileSync(path.join(built, 'lambed', file), path.join(destination, 'lambed', file));

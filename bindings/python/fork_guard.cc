@@ -13,57 +13,65 @@
 namespace lambed::bindings {
 namespace {
 
-// The members `head` and `main` of _PyRuntime.interpreters, which lie side by side in all versions, though not at one place.
-PyInterpreterState** g_head = nullptr;
-
-PyInterpreterState** find_head() {
-  void* const runtime = dlsym(RTLD_DEFAULT, "_PyRuntime");
-  if (runtime == nullptr) return nullptr;
-  Dl_info info{};
-  ElfW(Sym)* symbol = nullptr;
-  if (dladdr1(runtime, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0 || symbol == nullptr)
-    return nullptr;
-  auto** const words = static_cast<PyInterpreterState**>(runtime);
-  const std::size_t count = symbol->st_size / sizeof *words;
-  for (std::size_t i = 0; i + 1 < count; ++i) {
-    if (words[i] == PyInterpreterState_Head() && words[i + 1] == PyInterpreterState_Main()) return words + i;
+// Where CPython keeps `head` and `main` of its list of interpreters, side by side. The structure around them, _PyRuntime, is
+// laid out anew in each version, so they are looked for by what they hold.
+class InterpreterList {
+ public:
+  static InterpreterList find() {
+    void* const runtime = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    Dl_info info{};
+    ElfW(Sym)* symbol = nullptr;
+    if (runtime == nullptr ||
+        dladdr1(runtime, &info, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0 || symbol == nullptr)
+      return InterpreterList(nullptr);
+    auto** const words = static_cast<PyInterpreterState**>(runtime);
+    const std::size_t count = symbol->st_size / sizeof *words;
+    for (std::size_t i = 0; i + 1 < count; ++i) {
+      const InterpreterList candidate(words + i);
+      if (candidate.holds()) return candidate;
+    }
+    return InterpreterList(nullptr);
   }
-  return nullptr;
+
+  // A place that only happened to hold the same two pointers is told from the list by now: with sub-interpreters alive, the head
+  // is the newest of them. When in doubt nothing is written, and the child is as badly off as CPython leaves it.
+  void forget_sub_interpreters() const {
+    if (words_ != nullptr && holds()) words_[0] = words_[1];
+  }
+
+ private:
+  explicit InterpreterList(PyInterpreterState** words) : words_(words) {}
+  bool holds() const {
+    return words_[0] == PyInterpreterState_Head() && words_[1] == PyInterpreterState_Main();
+  }
+  PyInterpreterState** words_;
+};
+
+struct ForkState {
+  InterpreterList interpreters = InterpreterList::find();
+  bool is_child = false;
+};
+ForkState* g_state = nullptr;  // written with the GIL held, never freed: processes end in many ways
+
+// Within fork(), in the child: there is no other thread, and Python has not touched anything yet.
+void in_child() {
+  g_state->is_child = true;
+  g_state->interpreters.forget_sub_interpreters();
 }
 
-// In the child, within fork(): there is no other thread.
-void forget_sub_interpreters() {
-  if (g_head == nullptr || g_head[0] != PyInterpreterState_Head() || g_head[1] != PyInterpreterState_Main())
-    return;
-  g_head[0] = g_head[1];
-}
-
-bool g_used = false;       // written with the GIL held
-bool g_is_orphan = false;  // forked from a process that had used a gateway
-
-void mark_orphan() {
-  if (g_used) g_is_orphan = true;
-}
-
-void leave_orphan(int status, void*) {
-  if (!g_is_orphan) return;
+void leave(int status, void*) {
+  if (!g_state->is_child) return;
   std::fflush(nullptr);
   _exit(status);
 }
 
 }  // namespace
 
-void end_forked_children_early() {
-  if (g_used) return;
-  g_used = true;
-  pthread_atfork(nullptr, nullptr, mark_orphan);
-  on_exit(leave_orphan, nullptr);
-}
-
-void make_fork_return_with_sub_interpreters() {
-  if (g_head != nullptr) return;
-  g_head = find_head();
-  if (g_head != nullptr) pthread_atfork(nullptr, nullptr, forget_sub_interpreters);
+void prepare_for_fork() {
+  if (g_state != nullptr) return;
+  g_state = new ForkState;
+  pthread_atfork(nullptr, nullptr, in_child);
+  on_exit(leave, nullptr);
 }
 
 }  // namespace lambed::bindings

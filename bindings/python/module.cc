@@ -61,7 +61,7 @@ auto without_gil(Call call) {
 class PythonGateway {
  public:
   explicit PythonGateway(const py::dict& options) : sink_(), gateway_() {
-    end_forked_children_early();
+    prepare_for_fork();
     GatewayOptions made = gateway_options(options);
     sink_ = std::dynamic_pointer_cast<MemoryLogSink>(made.log_sink);
     gateway_ = std::make_unique<Gateway>(std::move(made));
@@ -227,7 +227,6 @@ PYBIND11_MODULE(_native, module) {
   // Nothing is started by an import: no thread, no interpreter. A process may fork afterwards.
   declare_context(Context::kPython);
   register_callable_host();
-  make_fork_return_with_sub_interpreters();
 
   py::register_exception_translator([](std::exception_ptr pointer) {
     try {

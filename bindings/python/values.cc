@@ -46,16 +46,26 @@ class Members {
   }
   Members& log_format(std::optional<LogFormat>& member) {
     if (const py::handle value = find("log_format"))
-      member = value.cast<std::string>() == "JSON" ? LogFormat::kJson : LogFormat::kText;
+      member = is_second("log_format", value, "Text", "JSON") ? LogFormat::kJson : LogFormat::kText;
     return *this;
   }
   Members& isolation(Isolation& member) {
     if (const py::handle value = find("isolation"))
-      member = value.cast<std::string>() == "process" ? Isolation::kProcess : Isolation::kInProcess;
+      member = is_second("isolation", value, "in_process", "process") ? Isolation::kProcess
+                                                                      : Isolation::kInProcess;
     return *this;
   }
 
  private:
+  // Which of two words it is; ValueError for any other.
+  static bool is_second(const char* key, py::handle value, const std::string& first,
+                        const std::string& second) {
+    const auto word = value.cast<std::string>();
+    if (word != first && word != second)
+      throw py::value_error(std::string(key) + " must be '" + first + "' or '" + second + "', not '" + word +
+                            "'");
+    return word == second;
+  }
   py::handle find(const char* key) const {
     if (!members_.contains(key)) return {};
     const py::handle value = members_[key];

@@ -2,6 +2,7 @@
 //
 //   node node/test/run.mjs [TEST FILE...]
 //
+// Without files the matrix of languages (tests/matrix) runs too; LAMBED_MATRIX names the file for its results.
 // LAMBED_TEST_PACKAGE=FOLDER runs them with the package that is installed in FOLDER already, for work on the tests.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,6 +33,13 @@ function install() {
   console.log(`npm install of the packed tarball: ${((performance.now() - begin) / 1000).toFixed(0)} s`);
 }
 
+function runMatrix() {
+  const matrix = path.join(source, 'tests/matrix');
+  const results = process.env.LAMBED_MATRIX ?? path.join(temporary, 'matrix.jsonl');
+  const program = [process.execPath, path.join(matrix, 'node_context.mjs')];
+  return spawnSync('python3', ['-B', path.join(matrix, 'run.py'), '--context', 'node', '--out', results, '--', ...program], { cwd: app, stdio: 'inherit' }).status === 0;
+}
+
 function runTests() {
   const copy = path.join(app, 'test');
   cpSync(here, copy, { recursive: true });
@@ -55,6 +63,11 @@ function runTests() {
     failed += bad;
     console.log(`${bad === 0 ? 'ok    ' : 'FAILED'}  ${file}: ${count('pass')} passed, ${bad} failed (${((performance.now() - begin) / 1000).toFixed(0)} s)`);
     if (bad > 0) console.log(stdout, stderr);
+  }
+  if (asked.length === 0) {
+    const good = runMatrix();
+    passed += good ? 1 : 0;
+    failed += good ? 0 : 1;
   }
   // As tools/dev/tally.py reads it.
   console.log(`${passed} test cases out of ${passed + failed} passed`);

@@ -12,9 +12,12 @@ and docs/testing-handlers.md are the ways in.
 """
 
 from lambed import errors
-from lambed._gateway import Code, Gateway, SharedLockWarning, hosts
 from lambed._callables import LambdaContext
+from lambed._catalogue import SharedLockWarning
+from lambed._code import Code
+from lambed._gateway import Gateway, hosts
 from lambed._native import version as __version__
+from lambed._request import CallOptions
 from lambed._results import (
     AliasConfiguration,
     FunctionConfiguration,
@@ -28,6 +31,7 @@ from lambed._results import (
 
 __all__ = [
     "AliasConfiguration",
+    "CallOptions",
     "Code",
     "FunctionConfiguration",
     "FunctionUsage",

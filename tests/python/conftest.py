@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ def create(gateway):
 
     def make(name, source, runtime=PYTHON, **more):
         code = lambed.Code.inline(textwrap.dedent(source))
+        warnings.simplefilter("ignore", lambed.SharedLockWarning)  # test_package.py looks at it, in a process of its own
         return gateway.create_function(name, runtime=runtime, handler="app.handler", code=code, **more)
 
     return make

@@ -5,9 +5,9 @@ import time
 
 import pytest
 import uvloop
-from conftest import PATIENCE
 
 import lambed
+from conftest import PATIENCE
 
 ECHO = "exports.handler = async (event) => event"
 NODE = "nodejs18.x"
@@ -114,8 +114,9 @@ def test_a_loop_that_ends_with_calls_in_flight_leaves_the_gateway_unharmed(run, 
     create("slow", "exports.handler = () => new Promise(done => setTimeout(() => done(1), 100))", NODE)
 
     async def leave():
-        asyncio.ensure_future(gateway.ainvoke("slow"))
+        call = asyncio.ensure_future(gateway.ainvoke("slow"))
         await asyncio.sleep(0)
+        assert not call.done()
 
     async def stay():
         return (await gateway.ainvoke("slow")).payload

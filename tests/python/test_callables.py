@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from conftest import PATIENCE
 
 import lambed
+from conftest import PATIENCE
 
 
 def test_a_callable_sees_the_program_and_gets_the_context(gateway):

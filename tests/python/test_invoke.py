@@ -5,9 +5,9 @@ import threading
 import zipfile
 
 import pytest
-from conftest import LANGUAGES, PATIENCE, PYTHON, SOURCES
 
 import lambed
+from conftest import LANGUAGES, PATIENCE, PYTHON, SOURCES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

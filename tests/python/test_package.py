@@ -7,10 +7,8 @@ import subprocess
 import sys
 import textwrap
 
-import pytest
-from conftest import PATIENCE
-
 import lambed
+from conftest import PATIENCE
 
 TEN_LINES = """
 import lambed

@@ -1,6 +1,5 @@
 """The process around the gateway: threads, forks, signals, exits. Each case is a program of its own."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import textwrap
 import time
 
 import pytest
+
 from conftest import LANGUAGES, PATIENCE, SOURCES
 
 PROLOGUE = """
@@ -229,6 +229,45 @@ def test_a_forked_child_is_told_and_can_leave(run_python):
         options=(),
     )
     assert said == "5\n5\nHello Ada\n"
+
+
+def test_every_kind_of_fork_returns_while_python_functions_run(run_python):
+    # CPython would wait for itself in the child as soon as there are sub-interpreters (bindings/python/fork_guard.h).
+    said = run_python(
+        program(
+            """
+            import multiprocessing, subprocess
+            gateway = lambed.Gateway(log="none")
+            create(gateway, "idle", "python")
+            gateway.invoke("idle", {"name": "Ada"})
+            create(gateway, "busy", "python", SLEEP["python"], timeout=100)
+            for n in range(2): threading.Thread(target=lambda: gateway.invoke("busy"), daemon=True).start()
+            await_busy(gateway, 2)
+            threading.excepthook = lambda _: None
+            # A child has the main interpreter only, and may fork on, import, collect and start threads.
+            def work(number):
+                import decimal, gc
+                gc.collect()
+                thread = threading.Thread(target=lambda: None)
+                thread.start(); thread.join()
+                child = os.fork()
+                if child == 0: os._exit(number)
+                return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            for _ in range(10):
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(30)
+                    sys.exit(work(5))
+                assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                print(pool.map_async(work, range(3)).get(30))
+            print(subprocess.run(["true"], preexec_fn=os.setpgrp, timeout=30).returncode, flush=True)
+            print(gateway.invoke("idle", {"name": "Ada"}).payload["greeting"])
+            """
+        ),
+        options=(),
+    )
+    assert said == "[0, 1, 2]\n0\nHello Ada\n"
 
 
 def test_an_import_alone_may_be_forked(run_python):

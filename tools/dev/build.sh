@@ -3,6 +3,9 @@
 
 jobs() { nproc; }
 
+# What one folder has compiled, ccache knows in another: the Python package's test builds the same sources twice more.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+
 # configure PRESET [-DVARIABLE=VALUE...]
 configure() {
   local preset=$1

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Checks that need no build: format, layering, machine paths, shell scripts; and clang-tidy, which needs a configured build.
+# Checks that need no build: format, layering, machine paths, shell scripts, Python, JavaScript; and clang-tidy, which needs a configured build.
 
 cxx_sources() { git ls-files -- '*.cc' '*.h' '*.c' ':!:tests/data/**'; }
 
@@ -40,6 +40,40 @@ check_shell() {
   git ls-files -z | xargs -0 -r grep -lIE '^#!.*(bash|sh)$|^# shellcheck shell=' | xargs -r shellcheck -x
 }
 
+readonly ruff=ruff==0.17.6
+readonly eslint=(eslint@9.9.1 @eslint/js@9.9.1 globals@15.9.0)
+
+# The linters of Python and JavaScript are no Debian packages: they come from pip and npm, into .deps/, once for each version.
+have_linter() { # FOLDER VERSIONS COMMAND...: runs COMMAND in a new FOLDER unless it holds these versions
+  local folder=$1 versions=$2
+  shift 2
+  [ "$(cat "$folder/ready" 2>/dev/null)" != "$versions" ] || return 0
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  quietly "build/log/$(basename "$folder").log" "$@" || return
+  echo "$versions" >"$folder/ready"
+}
+
+install_ruff() {
+  python3 -m venv .deps/ruff && .deps/ruff/bin/python -m pip install -q --disable-pip-version-check --no-input "$ruff"
+}
+
+install_eslint() {
+  echo '{ "private": true }' >.deps/eslint/package.json
+  npm install --prefix .deps/eslint --no-audit --no-fund --loglevel=error "${eslint[@]}"
+}
+
+check_python() {
+  have_linter .deps/ruff "$ruff" install_ruff || return
+  git ls-files -z -- '*.py' '*.pyi' | xargs -0 -r .deps/ruff/bin/ruff check --quiet --no-cache --force-exclude --output-format concise
+}
+
+check_javascript() {
+  have_linter .deps/eslint "${eslint[*]}" install_eslint || return
+  git ls-files -z -- '*.js' '*.mjs' '*.cjs' |
+    xargs -0 -r node .deps/eslint/node_modules/eslint/bin/eslint.js --config tools/lint/eslint.config.mjs
+}
+
 # Every translation unit of the core. Minutes, so not a part of `./dev test`.
 check_tidy() {
   local tidy
@@ -56,7 +90,7 @@ check_tidy() {
 
 dev_lint() {
   local check status=0
-  for check in format layering paths shell tidy; do
+  for check in format layering paths shell python javascript tidy; do
     say "lint: $check"
     if "check_$check"; then
       note "ok"

@@ -11,7 +11,7 @@ def tally(log: str) -> tuple[int, int]:
     passed = failed = 0
     pieces = re.split(r"^\d+/\d+ Test: (.*)$", log, flags=re.M)[1:]
     sections: dict[str, str] = {}
-    for name, section in zip(pieces[::2], pieces[1::2]):
+    for name, section in zip(pieces[::2], pieces[1::2], strict=True):
         if name in sections:
             print(f"{name}: needed a second try", file=sys.stderr)
         sections[name] = section  # of several tries the last one counts
@@ -35,4 +35,4 @@ if __name__ == "__main__":
             counts = tally(log.read())
     except FileNotFoundError:
         counts = (0, 1)  # ctest found nothing to run
-    print("%d passed, %d failed" % counts)
+    print(f"{counts[0]} passed, {counts[1]} failed")

@@ -107,6 +107,13 @@ run_fuzz() { # SECONDS
   done
 }
 
+# The results that the suites have left in build/release/matrix, as one table.
+show_matrix() {
+  say "Languages in contexts"
+  count "matrix" python3 -B tools/dev/matrix.py build/release/matrix
+  count "docs/compatibility.md" python3 -B tools/dev/compatibility.py check build/release/matrix
+}
+
 # Not yet a part of `./dev test`: see docs/isolation.md, "The soak".
 run_soak() { # SECONDS
   local program=build/release/tests/lambed_soak
@@ -116,30 +123,38 @@ run_soak() { # SECONDS
 }
 
 dev_test() {
-  local long=no seconds=5 few=(-LE processes -E host_python_)
+  local long=no seconds=5 few=(-LE processes -E host_python_) short=(-LE long) built=no
   case "${1:-}" in
     "") ;;
-    --long) long=yes seconds=60 few=() ;;
+    --long) long=yes seconds=60 few=() short=() ;;
     *) stop "unknown argument '$1': ./dev test [--long]" ;;
   esac
+  export LAMBED_TEST_LONG=$long
   set_up_for_tests
   say "Checks of the sources"
   local check
-  for check in format layering paths shell; do
+  for check in format layering paths shell python javascript; do
     count "$check" "check_$check"
   done
   say "Building everything"
   if build_for_test release -DLAMBED_BUILD_TESTS=ON -DLAMBED_BUILD_BENCH=ON; then
     say "Suites"
-    run_suites release
+    rm -rf build/release/matrix
+    run_suites release "${short[@]}"
+    built=yes
   fi
-  export LAMBED_TEST_LONG=$long
   # Under AddressSanitizer without the suites that start a program for each case, and with one Python; ./dev asan runs all.
   run_asan "${few[@]}"
   run_tsan
   run_fuzz "$seconds"
+  if [ "$built" = yes ]; then
+    show_matrix
+  fi
   verdict
 }
+
+# Writes the page of what runs where from the results of the last `./dev test`, or of `ctest -L packages`.
+dev_compatibility() { python3 -B tools/dev/compatibility.py write build/release/matrix; }
 
 dev_asan() {
   set_up_for_tests

@@ -33,7 +33,7 @@ def complaint(path: Path, quoted: bool, included: str) -> str | None:
     if parts[0] == "core":
         room = parts[1]
         if room == "include":
-            if quoted and not public or first in BELOW:
+            if (quoted and not public) or first in BELOW:
                 return "a public header includes public headers only"
             return None
         if room not in BELOW:

@@ -33,6 +33,7 @@ class Code {
 };
 
 enum class LogFormat { kText, kJson };
+// kProcess is not there yet: create_function refuses it with HostUnavailable.
 enum class Isolation { kInProcess, kProcess };
 
 // What CreateFunction takes. Unset optionals take Lambda's defaults.

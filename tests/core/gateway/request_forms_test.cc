@@ -29,6 +29,20 @@ BOOST_AUTO_TEST_CASE(every_form_of_a_name_reaches_the_function) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(who_asks_for_process_isolation_never_gets_less) {
+  // It was accepted, and the function ran inside the process.
+  const Error error = error_of([&] {
+    gateway.create_function({.name = "hello",
+                             .runtime = "scripted",
+                             .handler = "index.handler",
+                             .code = Code::inline_source("echo"),
+                             .isolation = Isolation::kProcess});
+  });
+  BOOST_TEST((error.code() == ErrorCode::HostUnavailable));
+  BOOST_TEST(error.message().find("'process' is not there yet") != std::string::npos);
+  BOOST_TEST(gateway.list_functions().empty());
+}
+
 BOOST_AUTO_TEST_CASE(a_qualifier_that_differs_from_the_name_s_own_is_refused) {
   create("hello", "echo");
   gateway.publish_version({.name = "hello"});

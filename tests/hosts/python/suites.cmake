@@ -63,7 +63,14 @@ foreach(candidate IN LISTS candidates)
   message(STATUS "Python host: tested with ${executable} (${version})")
   if(NOT default)
     set(default "${version}")  # the host finds it by itself, which is part of the test
+    string(REGEX MATCH "^[0-9]+\\.[0-9]+" minors "${version}")
   else()
+    # tests/matrix runs with one of each minor version.
+    string(REGEX MATCH "^[0-9]+\\.[0-9]+" minor "${version}")
+    if(NOT minor IN_LIST minors)
+      list(APPEND minors "${minor}")
+      set_property(GLOBAL APPEND PROPERTY LAMBED_OTHER_TEST_PYTHONS "${minor}" "${executable}")
+    endif()
     add_test(NAME host_python_${version} COMMAND test_host_python --log_level=test_suite --report_level=short
                                                  --color_output=no --catch_system_errors=no)
     # Alone, as `host_python`: some cases measure time.

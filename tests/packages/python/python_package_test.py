@@ -1,6 +1,7 @@
-"""The Python package as its users meet it: a fresh virtual environment, `pip install <checkout>`, then tests/python in it.
+"""The Python package as its users meet it, twice: `pip install <checkout>` in a fresh virtual environment, in which tests/python
+run, and a wheel made from the sdist in another, in which the matrix of languages runs.
 
-python_package_test.py --source CHECKOUT --scratch FOLDER
+python_package_test.py --source CHECKOUT --scratch FOLDER [--cc COMPILER --cxx COMPILER] [--matrix FILE] [ARGUMENT OF pytest...]
 Ends with the line that tools/dev/tally.py counts. Needs the package registry (build requirements, pytest, mypy, uvloop).
 """
 
@@ -17,45 +18,115 @@ from pathlib import Path
 parser = argparse.ArgumentParser()
 parser.add_argument("--source", type=Path, required=True)
 parser.add_argument("--scratch", type=Path, required=True)
+parser.add_argument("--cc")
+parser.add_argument("--cxx")
+parser.add_argument("--node-prefix", help="libnode's, where it is not the system's: an sdist cannot carry it")
+parser.add_argument("--matrix", type=Path, help="where the results of tests/matrix go")
 options, pytest_arguments = parser.parse_known_args()
 
 # Nothing of the build tree may help the package.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if not k.startswith("LAMBED_") and k not in ("LD_LIBRARY_PATH", "PYTHONPATH")}
 ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"
+# ... but for its objects, which ccache knows when paths are relative and the compiler has the same name (Python would ask for
+# the one that it was built with). pip unpacks the sdist into TMPDIR.
+ENVIRONMENT |= {"CCACHE_BASEDIR": str(options.source), "CCACHE_NOHASHDIR": "1", "TMPDIR": str(options.scratch / "tmp")}
+ENVIRONMENT |= {name: value for name, value in (("CC", options.cc), ("CXX", options.cxx)) if value}
+BUILD_TOOLS = ["scikit-build-core>=0.10", "pybind11>=2.12"]  # as in pyproject.toml
 TEST_TOOLS = ["pytest>=8", "mypy>=1.10", "uvloop>=0.19"]
+TEN_LINES = """
+import lambed
+with lambed.Gateway() as gateway:
+    gateway.create_function("shout", runtime="ruby3.2", handler="app.handler",
+        code=lambed.Code.inline("def handler(event:, context:) = event['text'].upcase"))
+    gateway.create_function("count", runtime="nodejs20.x", handler="app.handler",
+        code=lambed.Code.inline("exports.handler = async (text) => ({ text, length: text.length })"))
+    text = gateway.invoke("shout", {"text": "hello"}).payload
+    assert gateway.invoke("count", text).payload == {"text": "HELLO", "length": 5}
+"""
 
 
-def step(what: str, *command: object, cwd: Path | None = None) -> int:
+class Failed(Exception):
+    pass
+
+
+def step(what: str, *command: object, cwd: Path | None = None, may_fail: bool = False) -> int:
     begin = time.monotonic()
     code = subprocess.run([str(word) for word in command], cwd=cwd, env=ENVIRONMENT, check=False).returncode
     print(f"{what}: exit code {code}, {time.monotonic() - begin:.0f} s", flush=True)
+    if code and not may_fail:
+        raise Failed(what)
     return code
+
+
+def fresh(name: str) -> tuple[Path, tuple[object, ...]]:
+    """A new virtual environment: its Python, and how pip is called there."""
+    place = options.scratch / name
+    venv.create(place, with_pip=True)
+    python = place / "bin" / "python"
+    return python, (python, "-m", "pip", "-q", "--disable-pip-version-check", "--no-input")
+
+
+def test_checkout() -> tuple[int, int]:
+    """(test cases, failed ones) of tests/python."""
+    python, pip = fresh("of-checkout")
+    step("pip install <checkout>", *pip, "install", options.source)
+    step("test tools", *pip, "install", *TEST_TOOLS)
+    step("lint of the generated errors", python, options.source / "tools/python/generate_errors.py", "--check")
+    report = options.scratch / "report.xml"
+    step(
+        "pytest", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
+        "-o", "faulthandler_timeout=120", f"--basetemp={options.scratch / 'pytest'}", *pytest_arguments,
+        cwd=options.source / "tests/python", may_fail=True,
+    )
+    if not report.exists():
+        raise Failed("pytest did not begin")
+    suite = ElementTree.parse(report).getroot().find("testsuite")
+    assert suite is not None
+    return int(suite.get("tests", "0")), int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+
+
+def test_wheel_of_sdist() -> None:
+    # The sdist holds all that a build needs, and is built where no checkout is near.
+    python, pip = fresh("of-sdist")
+    step("build tools", *pip, "install", *BUILD_TOOLS)
+    dist = options.scratch / "dist"
+    step("sdist", python, "-c", f"import scikit_build_core.build as b; b.build_sdist({str(dist)!r})", cwd=options.source)
+    [sdist] = dist.glob("lambed-*.tar.gz")
+    settings = [f"--config-settings=cmake.define.LAMBED_NODE_PREFIX={options.node_prefix}"] if options.node_prefix else []
+    step("wheel of the sdist", *pip, "wheel", "--no-deps", "--no-build-isolation", *settings, "-w", dist, sdist)
+    [wheel] = dist.glob("lambed-*.whl")
+    shutil.rmtree(python.parent.parent)
+    python, pip = fresh("of-sdist")
+    step("pip install <wheel>", *pip, "install", wheel)
+    empty = options.scratch / "empty"
+    empty.mkdir()
+    step("ten lines in an empty folder", python, "-W", "ignore", "-c", TEN_LINES, cwd=empty)
+    matrix = options.source / "tests/matrix"
+    step(
+        "matrix", sys.executable, "-B", matrix / "run.py", "--context", "python",
+        "--out", options.matrix or options.scratch / "matrix.jsonl", "--", python, matrix / "python_context.py", cwd=empty,
+    )
 
 
 def main() -> int:
     shutil.rmtree(options.scratch, ignore_errors=True)
-    environment = options.scratch / "venv"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
-    pip = (python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input")
-    if step("pip install <checkout>", *pip, options.source) or step("test tools", *pip, *TEST_TOOLS):
-        return 1
-    step("lint of the generated errors", python, options.source / "tools/python/generate_errors.py", "--check") and sys.exit(1)
-    report = options.scratch / "report.xml"
-    code = step(
-        "pytest", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", "-o", "faulthandler_timeout=120",
-        f"--basetemp={options.scratch / 'tmp'}", *pytest_arguments, cwd=options.source / "tests/python",
-    )
-    suite = ElementTree.parse(report).getroot().find("testsuite")
-    assert suite is not None
-    run = int(suite.get("tests", "0"))
-    bad = int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+    (options.scratch / "tmp").mkdir(parents=True)
+    run, bad = 0, 0
+    try:
+        run, bad = test_checkout()
+    except Failed:
+        run, bad = 1, 1
+    try:
+        run += 1
+        test_wheel_of_sdist()
+    except Failed:
+        bad += 1
     print(f"  {run - bad} test cases out of {run} passed")
     if bad:
         print(f"  {bad} test cases out of {run} failed")
     else:
         shutil.rmtree(options.scratch, ignore_errors=True)
-    return code
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":
