@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -123,7 +124,8 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
   GatewayOptions options;
   options.log_sink = sink;
   options.idle_expiry = std::chrono::seconds(20);
-  Gateway gateway(options);
+  std::optional<Gateway> owner(std::in_place, options);
+  Gateway& gateway = *owner;
   const auto is_quiet = [&] {
     const GatewayStatus status = gateway.status();
     return status.opening + status.idle + status.busy + status.interrupting + status.abandoned +
@@ -204,7 +206,7 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
   verdict.check(await(is_quiet, kEndPatience), "environments are left");
   verdict.check(await([&] { return thread_names().size() <= fewest; }, kEndPatience),
                 "threads are left:" + joined(thread_names()));
-  gateway.close();
+  owner.reset();
   verdict.check(folder.is_empty(), "files of deleted functions are left");
   return verdict.is_good();
 }
