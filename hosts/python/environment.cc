@@ -47,7 +47,6 @@ void Environment::prepare_thread() {
 
 void Environment::run() {
   prepare_thread();
-  if (!vm_.has_own_locks()) init_turn_.emplace();
   const bool known = vm_.needs_main(settings_.code_id);
   if (known || !serve(Place::kSubInterpreter)) serve(Place::kMainInterpreter);
   output_->shut();
@@ -75,7 +74,6 @@ bool Environment::serve(Place place) {
            "use process isolation");
     return true;
   }
-  init_turn_.reset();  // whoever sits there may stay for long
   bool interrupted = false;
   const std::string reason = MainSeat::instance().take(settings_, *interruption_, interrupted);
   if (interrupted) {
@@ -202,7 +200,6 @@ void Environment::opened(const Outcome& outcome) {
   raw.error_type = {outcome.error_type.data(), outcome.error_type.size()};
   raw.memory_peak = account_->peak_bytes();
   vm_.core()->opened(settings_.user, &raw);
-  init_turn_.reset();
 }
 
 void Environment::abandon() {

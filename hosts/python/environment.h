@@ -13,7 +13,6 @@
 
 #include "environment_settings.h"
 #include "function.h"
-#include "init_turns.h"
 #include "interruption.h"
 #include "memory.h"
 #include "output.h"
@@ -56,7 +55,6 @@ class Environment {
   bool own_folder_ = false;
   std::atomic<bool> abandoned_{false};
   std::atomic<clockid_t> cpu_clock_;
-  std::optional<InitTurn> init_turn_;  // of the own thread
 };
 
 }  // namespace lambed::python
