@@ -73,6 +73,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   catalog::Directory& directory_;
   const unsigned fork_generation_;
   Nanos next_sweep_ = 0;               // of the core loop
+  Nanos next_trim_ = 0;                // of the core loop
   std::atomic<int> retired_pools_{0};  // in shards_
 
   struct Shard {

@@ -20,6 +20,8 @@ Nanos sweep_pause(const GatewayOptions& options) {
                     to_nanos(std::chrono::seconds(10)));
 }
 
+constexpr Nanos kTrimPause = to_nanos(std::chrono::seconds(2));
+
 // Environments run on threads of their own, and each thread allocates from one of glibc's dozens of arenas, which keep what an
 // environment has freed: several times as much, in the end, as is in use. Takes milliseconds.
 void give_back_memory() {
@@ -110,11 +112,18 @@ Nanos Engine::scan(Nanos now) {
       retired_pools_.load() == 0) {
     return next;
   }
+  if (services_->environments.may_have_closed()) {
+    if (now >= next_trim_) {
+      next_trim_ = now + kTrimPause;
+      services_->environments.have_closed();
+      services_->opener.post(give_back_memory);
+    }
+    next = std::min(next, next_trim_);
+  }
   if (now >= next_sweep_) {
     next_sweep_ = now + sweep_pause(services_->options);
     make_room();
     forget_retired_pools();
-    if (services_->environments.have_closed()) services_->opener.post(give_back_memory);
     for (Shard& shard : shards_) {
       std::vector<std::shared_ptr<EnvironmentPool>> pools;
       {
