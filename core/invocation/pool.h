@@ -87,8 +87,8 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   bool want_replacement();
   // Whether a further environment that was asked for should be opened, now that it is its turn.
   bool is_still_wanted() const;
-  // Invocations wait for an environment that has just ended, and none was asked for on their behalf.
-  bool must_reopen() const { return limit_ != 0 && pending_ > 0 && usable() == 0; }
+  // Invocations wait for an environment that has just ended, and no other is there or was asked for on their behalf.
+  bool must_reopen() const { return pending_ > 0 && usable() == 0; }
   void start_interrupting(Environment& environment, Nanos now);
   bool has_had_its_grace(const Environment& environment, Nanos now) const;
   void leave_idle(Environment& environment);

@@ -267,7 +267,9 @@ void EnvironmentPool::init_timed_out(const Shared& environment) {
 }
 
 bool EnvironmentPool::want_replacement() {
-  if (retired_ || services_->closing.load(std::memory_order_relaxed) || available() > 0) return false;
+  if (services_->closing.load(std::memory_order_relaxed) || available() > 0) return false;
+  // What still waits for a version that is gone was to be served by environments that idled then, or by the one that has ended.
+  if (retired_ && pending_ == 0) return false;
   ++opening_;
   return true;
 }

@@ -78,6 +78,31 @@ BOOST_AUTO_TEST_CASE(the_files_of_code_that_is_gone_are_removed) {
   BOOST_TEST(await([&] { return !std::filesystem::exists(after); }));
 }
 
+// An update closes the environments that idle, also those that were to serve what waits already; the one that is left may end.
+BOOST_AUTO_TEST_CASE(calls_that_end_their_environment_leave_no_other_call_behind_through_updates) {
+  create_tagged("0");
+  constexpr int kCallers = 12;
+  std::atomic<bool> stopping{false};
+  std::atomic<int> late{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&, i] {
+      for (int call = 0; !stopping.load(); ++call) {
+        const char* const script = (call + i) % 4 == 0 ? "exit=1" : "stamp";
+        const InvokeResult result = gateway.invoke({.function = "hello", .payload = do_script(script)});
+        if (result.payload.find("Sandbox.Timedout") != std::string::npos) ++late;
+      }
+    });
+  }
+  for (int i = 0; i < 400; ++i) {
+    tag(std::to_string(i));
+    std::this_thread::sleep_for(2ms);
+  }
+  stopping.store(true);
+  for (std::thread& caller : callers) caller.join();
+  BOOST_TEST(late == 0);
+}
+
 BOOST_AUTO_TEST_CASE(no_call_that_begins_after_an_update_sees_the_older_one) {
   create_tagged("0");
   for (int i = 1; i <= 100; ++i) {
