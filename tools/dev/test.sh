@@ -107,7 +107,7 @@ run_fuzz() { # SECONDS
   done
 }
 
-# Not yet a part of `./dev test`: see docs/isolation.md, "The soak".
+# Half a minute of it is a suite of `./dev test`.
 run_soak() { # SECONDS
   local program=build/release/tests/lambed_soak
   [ -x "$program" ] || return 0
