@@ -95,11 +95,13 @@ class Environment : public std::enable_shared_from_this<Environment> {
   void* invocation = nullptr;  // the owner's record of it
   int pins = 0;                // calls into the host under way; it must not be closed meanwhile
   Nanos interrupted_at = 0;
+  Nanos waited_last = 0;  // when the host said last that it waits for others; 0: never
   Nanos opening_since = 0;
   Nanos idle_since = 0;
   Nanos init_duration = 0;
   std::uint64_t opened_after = 0;             // dispatches of its pool before it was open
   bool served = false;                        // an invocation has run here
+  std::shared_ptr<void> init_turn;            // let go of when init has ended: the next one's turn
   bool handle_ready = false;                  // open() has returned: the host may be called about it
   std::atomic<std::uint64_t> memory_peak{0};  // bytes; read by whoever reports
 

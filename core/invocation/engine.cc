@@ -263,7 +263,7 @@ std::shared_ptr<EnvironmentPool> Engine::pool_for(const Version& version) {
     pool = shard.pools.emplace(version->snapshot_id, std::move(made)).first->second;
   }
   // The version may have been replaced between resolve and here, before its pool could be told.
-  if (!is_current(*version)) pool->retire();
+  if (!is_current(*version)) retire(*pool);
   return pool;
 }
 

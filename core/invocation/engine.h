@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -60,6 +61,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
   bool is_current(const catalog::FunctionVersion& version) const;
   void catalogue_changed(const Snapshot& before, const Snapshot& now);
   void make_room();
+  void retire(EnvironmentPool& pool);
+  void forget_retired_pools();  // on the core loop
 
   Nanos scan(Nanos now);  // on the core loop
   void expire(Invocation& invocation, std::uint64_t token, Nanos now);
@@ -69,7 +72,9 @@ class Engine : public std::enable_shared_from_this<Engine> {
   const std::shared_ptr<Services> services_;
   catalog::Directory& directory_;
   const unsigned fork_generation_;
-  Nanos next_sweep_ = 0;  // of the core loop
+  Nanos next_sweep_ = 0;               // of the core loop
+  Nanos next_trim_ = 0;                // of the core loop
+  std::atomic<int> retired_pools_{0};  // in shards_
 
   struct Shard {
     mutable std::mutex mutex;  // guards pools

@@ -185,7 +185,7 @@ void EnvironmentPool::complete(Environment& environment, std::uint64_t token, co
         environment.move_to(EnvironmentState::kClosing);
     }
   }
-  if (came_back) services_->environments.came_back();
+  if (came_back) services_->environments.came_back(environment.host());
   if (invocation->claim(token)) {
     answer_with(*services_, *invocation, environment,
                 answer_of(outcome, invocation->request.request_id, services_->options.quotas), now);

@@ -44,8 +44,9 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   std::shared_ptr<environments::Environment> withdraw(Invocation& invocation, std::uint64_t token, Nanos now);
   void interrupt_pinned(const std::shared_ptr<environments::Environment>& environment, std::uint64_t token);
 
-  // The version is not current any more: no environment idles here again, the idle ones close now.
-  void retire();
+  // The version is not current any more: no environment idles here again, the idle ones close now. False when it was said
+  // before.
+  bool retire();
   // So many environments are kept open whether or not there is work.
   void keep_warm(int environments);
   // Closes environments that have idled too long, opens missing warm ones. Returns when to come back.
@@ -59,7 +60,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   // Tells those that were interrupted once more, or gives them up.
   void press_on(bool give_up);
 
-  bool is_empty() const;  // no environment, nothing waits
+  bool is_over() const;  // retired, no environment, nothing waits
   PoolStatus status() const;
 
   // Of the environments' threads.
@@ -84,17 +85,22 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   void remove_pending(Invocation& invocation);
   Shared call_idle_one();
   bool want_replacement();
-  // Invocations wait for an environment that has just ended, and none was asked for on their behalf.
-  bool must_reopen() const { return limit_ != 0 && pending_ > 0 && usable() == 0; }
+  // Whether a further environment that was asked for should be opened, now that it is its turn.
+  bool is_still_wanted() const;
+  // Invocations wait for an environment that has just ended, and no other is there or was asked for on their behalf.
+  bool must_reopen() const { return pending_ > 0 && usable() == 0; }
   void start_interrupting(Environment& environment, Nanos now);
+  bool has_had_its_grace(const Environment& environment, Nanos now) const;
   void leave_idle(Environment& environment);
   Shared shared(Environment& environment) const;
 
   // ---- Without it.
   void request_open(int count);
   void open_one();
+  void open_in_turn(environments::Host& host, std::shared_ptr<void> turn);
   void open_failed(const Error& error);
-  Result<Shared> make_environment();
+  Result<environments::Host*> find_host() const;
+  Result<Shared> make_environment(environments::Host& host);
   void watch_init(const Shared& environment, Nanos deadline);
   void init_timed_out(const Shared& environment);
   void press(const Shared& environment, std::uint64_t token);

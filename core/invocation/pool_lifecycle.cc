@@ -15,8 +15,19 @@ namespace {
 
 // Between two steps of interrupting the same environment: each may use a stronger means.
 constexpr Nanos kEscalationStep = to_nanos(std::chrono::milliseconds(100));
+// Inits that are begun at once in a language whose environments share one lock. More would not be ready sooner: they take the lock
+// from each other, and Python's process-wide lock of imports, dozens of times each.
+constexpr std::size_t kInitsAtOneLock = 2;
+// How much longer than interrupt_grace an environment is waited for that has had no chance to stop, for want of its
+// interpreter's lock.
+constexpr int kMostPatience = 5;
 constexpr Nanos kFirstWarmPause = to_nanos(std::chrono::seconds(1));
 constexpr Nanos kLongestWarmPause = to_nanos(std::chrono::minutes(1));
+
+// Where they do not share one, they share the processors.
+std::size_t inits_without_lock() {
+  return std::max(kInitsAtOneLock, std::size_t{std::thread::hardware_concurrency()});
+}
 
 }  // namespace
 
@@ -30,9 +41,17 @@ void EnvironmentPool::request_open(int count) {
   }
 }
 
-Result<EnvironmentPool::Shared> EnvironmentPool::make_environment() {
+Result<environments::Host*> EnvironmentPool::find_host() const {
   const GatewayOptions& options = services_->options;
-  if (services_->environments.abandoned_now() >= options.max_abandoned_environments) {
+  const std::string language(environments::language_of_runtime(version_->configuration.runtime));
+  const auto wanted = options.host_options.find(language);
+  return environments::HostRegistry::instance().host_for(
+      language, wanted == options.host_options.end() ? environments::HostOptions{} : wanted->second);
+}
+
+Result<EnvironmentPool::Shared> EnvironmentPool::make_environment(environments::Host& host) {
+  const GatewayOptions& options = services_->options;
+  if (services_->environments.abandoned_that_count() >= options.max_abandoned_environments) {
     return Error(
         ErrorCode::ServiceException,
         "No execution environment can be opened: " + std::to_string(options.max_abandoned_environments) +
@@ -41,17 +60,12 @@ Result<EnvironmentPool::Shared> EnvironmentPool::make_environment() {
             "with their process only; run such functions with isolation 'process'.",
         "AbandonedEnvironmentLimitExceeded");
   }
-  const std::string language(environments::language_of_runtime(version_->configuration.runtime));
-  const auto wanted = options.host_options.find(language);
-  auto host = environments::HostRegistry::instance().host_for(
-      language, wanted == options.host_options.end() ? environments::HostOptions{} : wanted->second);
-  if (!host.ok()) return host.error();
   auto spec =
       environments::describe_environment(*version_, options, *services_->random, services_->clock->wall());
   if (!spec.ok()) return spec.error();
   auto environment =
-      std::make_shared<Environment>(shared_from_this(), **host, std::move(*spec), services_->sink);
-  for (const std::string& notice : (*host)->take_notices()) environment->write_notice(notice);
+      std::make_shared<Environment>(shared_from_this(), host, std::move(*spec), services_->sink);
+  for (const std::string& notice : host.take_notices()) environment->write_notice(notice);
   return environment;
 }
 
@@ -60,7 +74,43 @@ void EnvironmentPool::open_one() {
     open_failed(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
     return;
   }
-  auto made = make_environment();
+  const auto host = find_host();
+  if (!host.ok()) {
+    open_failed(host.error());
+    return;
+  }
+  const std::size_t at_once = (*host)->has(LAMBED_HOST_SHARED_LOCK) ? kInitsAtOneLock : inits_without_lock();
+  const bool posted = services_->opener.post_in_turn(
+      *host, at_once, [self = shared_from_this(), host = *host](std::shared_ptr<void> turn) {
+        self->open_in_turn(*host, std::move(turn));
+      });
+  if (!posted) open_failed(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
+}
+
+// Each call that finds nobody free asks for an environment. By the time it is this one's turn, those before it may have
+// answered all of them, or the version may be gone.
+bool EnvironmentPool::is_still_wanted() const {
+  std::size_t ready = idle_.size() + static_cast<std::size_t>(woken_ + finishing_);
+  for (const Shared& environment : environments_)
+    if (environment->state() == EnvironmentState::kOpening) ++ready;
+  if (pending_ > ready) return true;
+  if (retired_) return false;
+  return ready == 0 || ready + static_cast<std::size_t>(busy_) < static_cast<std::size_t>(keep_warm_);
+}
+
+void EnvironmentPool::open_in_turn(environments::Host& host, std::shared_ptr<void> turn) {
+  if (services_->closing.load(std::memory_order_relaxed)) {
+    open_failed(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
+    return;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (!is_still_wanted()) {
+      --opening_;
+      return;
+    }
+  }
+  auto made = make_environment(host);
   if (!made.ok()) {
     open_failed(made.error());
     return;
@@ -76,6 +126,7 @@ void EnvironmentPool::open_one() {
       return;
     }
     environment->opening_since = now;
+    environment->init_turn = std::move(turn);
     environments_.push_back(environment);
   }
   services_->environments.opened();
@@ -88,6 +139,7 @@ void EnvironmentPool::open_one() {
         ++opening_;  // given up meanwhile, and counted then
     }
     services_->environments.closed();
+    environment->init_turn.reset();
     open_failed(begun.error());
     return;
   }
@@ -158,7 +210,8 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
       reopen = must_reopen() && want_replacement();
     }
   }
-  if (came_back) services_->environments.came_back();
+  environment.init_turn.reset();
+  if (came_back) services_->environments.came_back(environment.host());
   if (reopen) request_open(1);
   if (victim != nullptr) {
     if (victim->claim(victim->token())) {
@@ -214,7 +267,9 @@ void EnvironmentPool::init_timed_out(const Shared& environment) {
 }
 
 bool EnvironmentPool::want_replacement() {
-  if (retired_ || services_->closing.load(std::memory_order_relaxed) || available() > 0) return false;
+  if (services_->closing.load(std::memory_order_relaxed) || available() > 0) return false;
+  // What still waits for a version that is gone was to be served by environments that idled then, or by the one that has ended.
+  if (retired_ && pending_ == 0) return false;
   ++opening_;
   return true;
 }
@@ -236,6 +291,7 @@ void EnvironmentPool::keep_warm(int environments) {
 void EnvironmentPool::start_interrupting(Environment& environment, Nanos now) {
   environment.move_to(EnvironmentState::kInterrupting);
   environment.interrupted_at = now;
+  environment.waited_last = 0;
   ++environment.pins;
 }
 
@@ -257,9 +313,13 @@ void EnvironmentPool::press(const Shared& environment, std::uint64_t token) {
     std::lock_guard lock(mutex_);
     ready = environment->handle_ready;
   }
-  const bool hopeless = ready && environment->interrupt(token) == LAMBED_INTERRUPT_UNSUPPORTED;
+  const lambed_interrupt said = ready ? environment->interrupt(token) : LAMBED_INTERRUPT_PENDING;
+  if (said == LAMBED_INTERRUPT_WAITING) {
+    std::lock_guard lock(mutex_);
+    environment->waited_last = services_->clock->now();
+  }
   unpin(environment);
-  if (hopeless) abandon(environment);
+  if (said == LAMBED_INTERRUPT_UNSUPPORTED) abandon(environment);
 }
 
 void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t token) {
@@ -270,8 +330,7 @@ void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t to
     {
       std::lock_guard lock(self->mutex_);
       if (still->state() != EnvironmentState::kInterrupting) return;
-      give_up = self->services_->clock->now() - still->interrupted_at >=
-                to_nanos(self->services_->options.interrupt_grace);
+      give_up = self->has_had_its_grace(*still, self->services_->clock->now());
       if (!give_up) ++still->pins;
     }
     if (give_up) {
@@ -288,6 +347,12 @@ void EnvironmentPool::escalate_later(const Shared& environment, std::uint64_t to
   } else {
     services_->loop->post([services = services_, at, step] { services->loop->schedule(at, step); });
   }
+}
+
+bool EnvironmentPool::has_had_its_grace(const Environment& environment, Nanos now) const {
+  const Nanos grace = to_nanos(services_->options.interrupt_grace);
+  if (now - environment.interrupted_at >= kMostPatience * grace) return true;
+  return now - std::max(environment.interrupted_at, environment.waited_last) >= grace;
 }
 
 void EnvironmentPool::unpin(const Shared& environment) {
@@ -311,7 +376,7 @@ void EnvironmentPool::abandon(const Shared& environment) {
     environment->move_to(EnvironmentState::kAbandoned);
     ++environment->pins;
   }
-  services_->environments.abandoned();
+  services_->environments.abandoned(environment->host());
   if (tell_host) environment->abandon();
   unpin(environment);
 }
@@ -342,22 +407,24 @@ void EnvironmentPool::closed(Environment& environment) {
       opening_ += missing;
     }
   }
-  if (was_abandoned) services_->environments.came_back();
+  if (was_abandoned) services_->environments.came_back(environment.host());
   services_->environments.closed();
   request_open(missing);
 }
 
-void EnvironmentPool::retire() {
+bool EnvironmentPool::retire() {
   std::vector<Shared> idle;
+  bool is_news = false;
   {
     std::lock_guard lock(mutex_);
-    retired_ = true;
+    is_news = !std::exchange(retired_, true);
     for (Environment* environment : std::exchange(idle_, {})) {
       environment->move_to(EnvironmentState::kClosing);
       idle.push_back(shared(*environment));
     }
   }
   for (const Shared& environment : idle) environment->parker().unpark();
+  return is_news;
 }
 
 Nanos EnvironmentPool::sweep(Nanos now) {
@@ -456,9 +523,9 @@ void EnvironmentPool::press_on(bool give_up) {
   for (const auto& [environment, token] : running) give_up ? abandon(environment) : press(environment, token);
 }
 
-bool EnvironmentPool::is_empty() const {
+bool EnvironmentPool::is_over() const {
   std::lock_guard lock(mutex_);
-  return environments_.empty() && pending_ == 0 && opening_ == 0;
+  return retired_ && environments_.empty() && pending_ == 0 && opening_ == 0;
 }
 
 PoolStatus EnvironmentPool::status() const {

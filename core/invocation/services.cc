@@ -1,12 +1,15 @@
 #include "invocation/services.h"
 
+#include <algorithm>
+
 namespace lambed::invocation {
 
-void EnvironmentCounts::change(int open, int abandoned) {
+void EnvironmentCounts::change(int open, const environments::Host* host, int abandoned) {
   {
     std::lock_guard lock(mutex_);
     open_ += open;
     abandoned_ += abandoned;
+    if (host != nullptr) abandoned_by_host_[host] += abandoned;
   }
   changed_.notify_all();
 }
@@ -19,6 +22,14 @@ int EnvironmentCounts::open() const {
 int EnvironmentCounts::abandoned_now() const {
   std::lock_guard lock(mutex_);
   return abandoned_;
+}
+
+int EnvironmentCounts::abandoned_that_count() const {
+  std::lock_guard lock(mutex_);
+  int count = 0;
+  for (const auto& [host, abandoned] : abandoned_by_host_)
+    count += host->has(LAMBED_HOST_SHARED_NAMESPACE) ? std::min(abandoned, 1) : abandoned;
+  return count;
 }
 
 bool EnvironmentCounts::wait_until_closed(std::chrono::milliseconds timeout) {

@@ -4,12 +4,14 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/loop.h"
+#include "environments/host_registry.h"
 #include "invocation/admission.h"
 #include "invocation/invocation.h"
 #include "invocation/opener.h"
@@ -20,23 +22,34 @@ namespace lambed::invocation {
 // Environments of all pools. Changes on cold paths only.
 class EnvironmentCounts {
  public:
-  void opened() { change(1, 0); }
-  void closed() { change(-1, 0); }
-  void abandoned() { change(0, 1); }
-  void came_back() { change(0, -1); }  // an abandoned one has ended after all
+  void opened() { change(1, nullptr, 0); }
+  void closed() {
+    has_closed_.store(true);
+    change(-1, nullptr, 0);
+  }
+  // Whether some have been closed since this was asked last.
+  bool have_closed() { return has_closed_.exchange(false); }
+  bool may_have_closed() const { return has_closed_.load(std::memory_order_relaxed); }
+  void abandoned(const environments::Host& host) { change(0, &host, 1); }
+  void came_back(const environments::Host& host) { change(0, &host, -1); }  // it has ended after all
 
   int open() const;
   int abandoned_now() const;
+  // As they count for max_abandoned_environments: those of a VM that all functions of a language share count as one. That VM
+  // is given up as a whole, and refuses work itself; what goes down with it must not keep other languages from working.
+  int abandoned_that_count() const;
   // Until only abandoned environments are left, or `timeout` has passed (false).
   bool wait_until_closed(std::chrono::milliseconds timeout);
 
  private:
-  void change(int open, int abandoned);
+  void change(int open, const environments::Host* host, int abandoned);
 
   mutable std::mutex mutex_;  // guards the counts
   std::condition_variable changed_;
+  std::atomic<bool> has_closed_{false};
   int open_ = 0;
   int abandoned_ = 0;
+  std::map<const environments::Host*, int> abandoned_by_host_;
 };
 
 struct Services {

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "main_seat.h"
 
@@ -31,6 +32,7 @@ Environment::Environment(const lambed_environment_options& options, PythonVm& vm
       account_(std::make_shared<MemoryAccount>()),
       cpu_clock_(kNoClock) {
   interruption_->begin(0);  // before anyone can ask to stop it
+  LockSharing::instance().begin_init();
 }
 
 void Environment::prepare_thread() {
@@ -47,11 +49,14 @@ void Environment::prepare_thread() {
 
 void Environment::run() {
   prepare_thread();
-  if (!vm_.has_own_locks()) init_turn_.emplace();
   const bool known = vm_.needs_main(settings_.code_id);
   if (known || !serve(Place::kSubInterpreter)) serve(Place::kMainInterpreter);
   output_->shut();
   vm_.core()->closed(settings_.user);
+}
+
+void Environment::end_init() {
+  if (std::exchange(in_init_, false)) LockSharing::instance().end_init();
 }
 
 void Environment::refuse(const std::string& why) {
@@ -75,7 +80,7 @@ bool Environment::serve(Place place) {
            "use process isolation");
     return true;
   }
-  init_turn_.reset();  // whoever sits there may stay for long
+  end_init();  // whoever sits there may stay for long
   bool interrupted = false;
   const std::string reason = MainSeat::instance().take(settings_, *interruption_, interrupted);
   if (interrupted) {
@@ -163,6 +168,7 @@ bool Environment::serve_invocations(PythonLock& lock, Function& function) {
       case LAMBED_TAKE_NOTHING:
         lock.released([this, core] {
           core->wait(settings_.user);
+          LockSharing::instance().let_inits_go_first();
           LockSharing::instance().enter();  // whoever holds the lock now must learn that we want it
         });
         LockSharing::instance().leave();
@@ -202,7 +208,7 @@ void Environment::opened(const Outcome& outcome) {
   raw.error_type = {outcome.error_type.data(), outcome.error_type.size()};
   raw.memory_peak = account_->peak_bytes();
   vm_.core()->opened(settings_.user, &raw);
-  init_turn_.reset();
+  end_init();
 }
 
 void Environment::abandon() {

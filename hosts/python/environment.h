@@ -13,7 +13,6 @@
 
 #include "environment_settings.h"
 #include "function.h"
-#include "init_turns.h"
 #include "interruption.h"
 #include "memory.h"
 #include "output.h"
@@ -24,6 +23,7 @@ namespace lambed::python {
 class Environment {
  public:
   Environment(const lambed_environment_options& options, PythonVm& vm);
+  ~Environment() { end_init(); }
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
@@ -37,6 +37,7 @@ class Environment {
  private:
   enum class Place { kSubInterpreter, kMainInterpreter };
   void prepare_thread();
+  void end_init();
   // Opens, serves and ends in that place. Returns false when the function turned out to need the main interpreter.
   bool serve(Place place);
   bool serve_in(InterpreterSession& session);
@@ -54,9 +55,9 @@ class Environment {
   const std::shared_ptr<Interruption> interruption_;
   const std::shared_ptr<MemoryAccount> account_;
   bool own_folder_ = false;
+  bool in_init_ = true;  // of the own thread
   std::atomic<bool> abandoned_{false};
   std::atomic<clockid_t> cpu_clock_;
-  std::optional<InitTurn> init_turn_;  // of the own thread
 };
 
 }  // namespace lambed::python

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -14,6 +15,8 @@ namespace {
 
 // Processor time in ns within one turn of LockSharing that tells a runner from one that waits, also on a busy machine.
 constexpr std::int64_t kTurnOnProcessor = 200'000;
+// As much since it was told to stop, and an environment cannot have been waiting for the lock all the time.
+constexpr std::int64_t kHardlyRun = 500'000'000;
 
 // Raises at each line that Python code comes to: what swallows one exception meets the next.
 int raise_at_every_line(PyObject* stop_exception, struct _frame*, int, PyObject*) {
@@ -91,7 +94,7 @@ void Interruption::attach(PythonLock&, const InterpreterSession& session, PyObje
   interpreter_ = session.interpreter();
   attached_ = true;
   thread_ = static_cast<unsigned long>(pthread_self());  // what PyThread_get_thread_ident gives on Linux
-  has_clock_ = pthread_getcpuclockid(pthread_self(), &processor_clock_) == 0;
+  has_clock_ = pthread_getcpuclockid(pthread_self(), &own_.clock) == 0;
   stop_exception_ = stop_exception;
   idle_ = idle;
 }
@@ -103,26 +106,25 @@ void Interruption::detach(PythonLock& lock) {
     attached_ = false;
     has_clock_ = false;  // the thread ends, and with it its clock
     changed_.wait(guard, [this] { return !interrupting_ && !visiting_; });
-    if (has_threads_) LockSharing::instance().leave();
-    has_threads_ = false;
+    if (!threads_.empty()) LockSharing::instance().leave();
   });
   py.PyEval_SetTrace(nullptr, nullptr);  // an interrupting thread may have come after `end`
 }
 
 void Interruption::stay() {
   LockSharing::instance().join(shared_from_this());
-  {
-    std::lock_guard lock(mutex_);
-    attached_ = true;
-  }
-  note_thread();
+  std::lock_guard lock(mutex_);
+  attached_ = true;
+  if (!threads_.empty()) LockSharing::instance().enter();
 }
 
 void Interruption::note_thread() {
+  Runner runner;
+  if (pthread_getcpuclockid(pthread_self(), &runner.clock) != 0) return;
   std::lock_guard lock(mutex_);
-  if (has_threads_ || !attached_) return;
-  has_threads_ = true;
-  LockSharing::instance().enter();
+  if (!attached_) return;
+  if (threads_.empty()) LockSharing::instance().enter();
+  threads_.push_back(runner);
 }
 
 bool Interruption::is_requested() const {
@@ -167,8 +169,18 @@ lambed_interrupt Interruption::request(std::uint64_t token) {
     return LAMBED_INTERRUPT_PENDING;
   }
   if (!active_ || token_ != token) return LAMBED_INTERRUPT_STOPPED;
-  ++requests_;
-  return start_interrupting();
+  if (++requests_ == 1) used_at_request_ = processor_time();
+  // Our thread still waits for the interpreter's lock since the last request, or the interpreter is still being made. Unless it
+  // is this environment that has the lock all the time, in C, it is others that keep both.
+  const bool is_late = requests_ > 1 && (interrupting_ || !attached_);
+  const lambed_interrupt said = start_interrupting();
+  return is_late && processor_time() - used_at_request_ < kHardlyRun ? LAMBED_INTERRUPT_WAITING : said;
+}
+
+std::int64_t Interruption::processor_time() const {
+  timespec used{};
+  if (!has_clock_ || clock_gettime(own_.clock, &used) != 0) return 0;
+  return std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
 }
 
 void Interruption::request_everything() {
@@ -194,19 +206,38 @@ lambed_interrupt Interruption::start_interrupting() {
 
 // Who waits - for the lock, for input, for a module that another imports - keeps nobody from running. A visitor for each of
 // dozens that wait would be dozens more who want the lock, before those that have something to do with it.
-bool Interruption::has_used_its_turn() {
-  if (!has_clock_) return false;
+bool Interruption::has_used_its_turn(Runner& runner, bool& ended) {
   timespec used{};
-  if (clock_gettime(processor_clock_, &used) != 0) return false;
+  if (clock_gettime(runner.clock, &used) != 0) {
+    ended = true;
+    return false;
+  }
   const std::int64_t now = std::int64_t{used.tv_sec} * 1'000'000'000 + used.tv_nsec;
-  return now - std::exchange(processor_seen_, now) >= kTurnOnProcessor;
+  return now - std::exchange(runner.used, now) >= kTurnOnProcessor;
+}
+
+bool Interruption::have_threads_used_their_turn() {
+  if (threads_.empty()) return false;
+  bool any = false;
+  threads_.erase(std::remove_if(threads_.begin(), threads_.end(),
+                                [&any](Runner& thread) {
+                                  bool ended = false;
+                                  any = has_used_its_turn(thread, ended) || any;
+                                  return ended;
+                                }),
+                 threads_.end());
+  if (threads_.empty() && attached_) LockSharing::instance().leave();
+  return any;
 }
 
 void Interruption::give_way() {
   std::lock_guard lock(mutex_);
-  const bool ran_since = has_used_its_turn() && active_ && begins_seen_ == begins_;
+  bool ended = false;
+  const bool used = has_clock_ && has_used_its_turn(own_, ended);
+  const bool ran_since = used && active_ && begins_seen_ == begins_;
+  const bool threads_ran = have_threads_used_their_turn();
   begins_seen_ = begins_;
-  if (!attached_ || visiting_ || interrupting_ || !(ran_since || has_threads_)) return;
+  if (!attached_ || visiting_ || interrupting_ || !(ran_since || threads_ran)) return;
   try {
     const AllSignalsBlocked blocked;
     std::thread([self = shared_from_this()] { self->visit_in_thread(); }).detach();

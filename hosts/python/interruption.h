@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "interpreter_session.h"
 #include "lock_sharing.h"
@@ -51,7 +52,7 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
 
   // After `detach`: a thread that does not end keeps the interpreter for good, and must go on giving way to others.
   void stay();
-  // The function has a thread of its own, which may run between invocations, too.
+  // The calling thread is one of the function's own, which may run between invocations, too.
   void note_thread();
 
   // ---- Threads of the interpreter, with its lock.
@@ -74,7 +75,15 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   lambed_interrupt start_interrupting();  // mutex_ is held
   void interrupt_in_thread(std::uint64_t token);
   void visit_in_thread();
-  bool has_used_its_turn();  // mutex_ is held
+  // A thread, and how much of the processor it had used in ns when `give_way` was called last.
+  struct Runner {
+    clockid_t clock = 0;
+    std::int64_t used = 0;
+  };
+  // False as well when the thread has ended, and then `ended` is set.
+  static bool has_used_its_turn(Runner& runner, bool& ended);
+  std::int64_t processor_time() const;  // of the environment's thread in ns; mutex_ is held
+  bool have_threads_used_their_turn();  // mutex_ is held
   // Takes back an exception that was set and not raised yet. May let go of the interpreter's lock for a while.
   void withdraw(PythonLock& lock);
 
@@ -87,19 +96,19 @@ class Interruption : public LockHolder, public std::enable_shared_from_this<Inte
   PyObject* idle_ = nullptr;
   bool active_ = false;
   std::uint64_t token_ = 0;
-  int requests_ = 0;               // for the present token
-  std::uint64_t early_token_ = 0;  // asked to stop before its `begin`
+  int requests_ = 0;                  // for the present token
+  std::int64_t used_at_request_ = 0;  // processor_time() at the first of them
+  std::uint64_t early_token_ = 0;     // asked to stop before its `begin`
   int early_requests_ = 0;
-  bool abandoned_ = false;     // whatever begins is stopped
-  bool raised_ = false;        // an exception of ours was set for the present token
-  bool interrupting_ = false;  // an interrupting thread is under way
-  bool visiting_ = false;      // a thread that only wants its turn is under way
-  bool has_threads_ = false;
+  bool abandoned_ = false;       // whatever begins is stopped
+  bool raised_ = false;          // an exception of ours was set for the present token
+  bool interrupting_ = false;    // an interrupting thread is under way
+  bool visiting_ = false;        // a thread that only wants its turn is under way
+  std::vector<Runner> threads_;  // of the function; some may have ended
   std::uint64_t begins_ = 0;
   std::uint64_t begins_seen_ = 0;  // when `give_way` was called last
-  clockid_t processor_clock_ = 0;  // of the environment's thread; only while has_clock_
+  Runner own_;                     // the environment's thread; only while has_clock_
   bool has_clock_ = false;
-  std::int64_t processor_seen_ = 0;  // ns, when `give_way` was called last
   ExitRequest exit_;
 };
 

@@ -15,9 +15,14 @@ namespace {
 
 // Shorter than Python's own switch interval of 5 ms, which this host shortens likewise: whoever reads a file or takes the import
 // lock lets go of the GIL and needs it again, hundreds of times in an init, and waits a turn each time beside a busy loop.
-constexpr std::chrono::milliseconds kTurn{1};
+constexpr std::chrono::microseconds kTurn{500};
 constexpr int kQuietTurnsBeforeSleep =
-    100;  // so that short calls side by side do not wake this thread each time
+    200;  // so that short calls side by side do not wake this thread each time
+// How long an invocation lets inits go first: longer than a busy one keeps the lock, so that they get on, and short enough for
+// nobody to notice.
+constexpr std::chrono::milliseconds kCourtesy{2};
+// And for how long after an init has begun, since it may be one that sleeps.
+constexpr std::chrono::seconds kLongestCourtesy{1};
 constexpr std::chrono::seconds kLongestSleep{2};  // then the thread ends: whoever needs one makes another
 
 }  // namespace
@@ -39,6 +44,29 @@ void LockSharing::part(const LockHolder* holder) {
   std::lock_guard lock(mutex_);
   const auto is_it = [holder](const std::shared_ptr<LockHolder>& each) { return each.get() == holder; };
   holders_.erase(std::remove_if(holders_.begin(), holders_.end(), is_it), holders_.end());
+}
+
+void LockSharing::begin_init() {
+  if (!enabled_) return;
+  std::lock_guard lock(inits_mutex_);
+  inits_.fetch_add(1);
+  inits_until_ = std::chrono::steady_clock::now() + kLongestCourtesy;
+}
+
+void LockSharing::end_init() {
+  if (!enabled_) return;
+  {
+    std::lock_guard lock(inits_mutex_);
+    inits_.fetch_sub(1);
+  }
+  inits_changed_.notify_all();
+}
+
+void LockSharing::wait_for_inits() {
+  std::unique_lock lock(inits_mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= inits_until_) return;
+  inits_changed_.wait_until(lock, now + kCourtesy, [this] { return inits_.load() == 0; });
 }
 
 void LockSharing::wake() {

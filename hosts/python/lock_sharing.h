@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -39,12 +40,25 @@ class LockSharing {
     if (enabled_) running_.fetch_sub(1);
   }
 
+  // An init takes the lock hundreds of times, since every file it reads and every module it looks for lets go of it. Each time it
+  // waits for whoever came first. So those who are about to begin an invocation let inits go first, for a moment.
+  void begin_init();
+  void end_init();
+  void let_inits_go_first() {
+    if (inits_.load(std::memory_order_relaxed) > 0) wait_for_inits();
+  }
+
  private:
+  void wait_for_inits();
   void wake();
   void watch();
 
   bool enabled_ = false;  // written before the first environment exists
   std::atomic<int> running_{0};
+  std::atomic<int> inits_{0};
+  std::mutex inits_mutex_;  // orders changes of inits_ with those who wait for them
+  std::condition_variable inits_changed_;
+  std::chrono::steady_clock::time_point inits_until_;  // guarded by inits_mutex_
   std::atomic<bool> asleep_{true};
   std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;

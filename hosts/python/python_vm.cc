@@ -150,7 +150,7 @@ std::string PythonVm::initialise(const std::string& program) {
 // LockSharing says why. Only of a Python that is ours: an application's is its own affair.
 std::string PythonVm::shorten_turns(PythonLock&) {
   const Ref code =
-      Ref::steal(py.Py_CompileString("import sys; sys.setswitchinterval(0.001)", "<lambed>", kFileInput));
+      Ref::steal(py.Py_CompileString("import sys; sys.setswitchinterval(0.0005)", "<lambed>", kFileInput));
   const Ref globals = Ref::steal(py.PyDict_New());
   if (code && globals) py.PyDict_SetItemString(globals.get(), "__builtins__", py.PyEval_GetBuiltins());
   const Ref done = code ? Ref::steal(py.PyEval_EvalCode(code.get(), globals.get(), globals.get())) : Ref();

@@ -4,7 +4,12 @@ namespace {
 
 // How long a means has until the next, stronger one. A raise needs the VM's lock, which busy handlers pass on every 100 ms.
 constexpr std::int64_t kRaiseGraceNs = 100'000'000;
-constexpr std::int64_t kKillGraceNs = 1'500'000'000;
+// Who is told to stop needs the VM's lock to obey, and so does the thread that tells. Both wait for all others that run, on a busy
+// machine for long. So what counts is how long the environment itself has run since, with the lock or in a call into C.
+constexpr std::uint64_t kMostProcessorNs = 1'500'000'000;
+constexpr std::uint64_t kHardlyRunNs = 1'000'000'000;
+// Who waits for something in an `ensure` uses no processor.
+constexpr std::int64_t kLongestPatienceNs = 10'000'000'000;
 // A kill is repeated, because Ruby may leave it lying: of two interrupts that wait for a thread (the raise and the kill, when
 // the VM's lock was not to be had before) it delivers one, and looks at the other only when a further one comes. To a thread
 // that is being killed already a kill does nothing.
@@ -43,14 +48,26 @@ InterruptMeans lambed_environment::next_means(std::uint64_t token, std::int64_t 
   if (interrupted_token_ != token) {
     interrupted_token_ = token;
     interrupted_at_ns_ = now_ns;
+    cpu_at_interrupt_ns_ = cpu_ns();
     killed_at_ns_ = now_ns;
     return InterruptMeans::kRaise;
   }
   const std::int64_t elapsed = now_ns - interrupted_at_ns_;
-  if (elapsed >= kRaiseGraceNs + kKillGraceNs) return InterruptMeans::kGiveUp;
+  if (elapsed >= kLongestPatienceNs || ran_since_interrupt() >= kMostProcessorNs)
+    return InterruptMeans::kGiveUp;
   if (elapsed < kRaiseGraceNs || now_ns - killed_at_ns_ < kKillIntervalNs) return InterruptMeans::kNone;
   killed_at_ns_ = now_ns;
   return InterruptMeans::kKill;
+}
+
+std::uint64_t lambed_environment::ran_since_interrupt() const {
+  const std::uint64_t now = cpu_ns();
+  return now > cpu_at_interrupt_ns_ ? now - cpu_at_interrupt_ns_ : 0;
+}
+
+bool lambed_environment::has_hardly_run() const {
+  const std::lock_guard lock(mutex_);
+  return ran_since_interrupt() < kHardlyRunNs;
 }
 
 void lambed_environment::adopt_calling_thread() {

@@ -51,6 +51,8 @@ struct lambed_environment {
   // What the next interrupt of `token` may do: raise once, later kill again and again, at last give up. kNone: the last means
   // may still work.
   lambed::ruby::InterruptMeans next_means(std::uint64_t token, std::int64_t now_ns);
+  // Whether it has used so little of the processor since it was interrupted that it has hardly had the VM's lock.
+  bool has_hardly_run() const;
 
   // True for the first caller only: the VM counts each environment that holds it up once.
   bool mark_stuck() { return !stuck_.exchange(true); }
@@ -60,9 +62,12 @@ struct lambed_environment {
   std::uint64_t cpu_ns() const;
 
  private:
-  std::mutex mutex_;  // guards the next three
+  std::uint64_t ran_since_interrupt() const;  // ns; mutex_ is held
+
+  mutable std::mutex mutex_;  // guards the next four
   std::uint64_t interrupted_token_ = ~std::uint64_t{0};
   std::int64_t interrupted_at_ns_ = 0;
+  std::uint64_t cpu_at_interrupt_ns_ = 0;
   std::int64_t killed_at_ns_ = 0;  // the latest kill
   std::atomic<bool> stuck_{false};
   std::atomic<clockid_t> cpu_clock_{CLOCK_REALTIME};  // CLOCK_REALTIME: no thread yet

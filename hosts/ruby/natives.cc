@@ -125,7 +125,7 @@ VALUE busy(VALUE, VALUE handle) {
 
 void answer(lambed_environment& environment, std::uint64_t token, const lambed_outcome& outcome) {
   // First of all: from here on an interrupt of this invocation must not hit the host's own code.
-  environment.running.store(0, std::memory_order_release);
+  if (environment.running.exchange(0) != 0) Vm::instance().end_work();
   Vm::instance().core().complete(environment.user, token, &outcome);
 }
 
@@ -152,6 +152,7 @@ VALUE take(VALUE, VALUE handle) {
           continue;
         }
         environment.running.store(environment.invocation.token, std::memory_order_release);
+        vm.begin_work();
         return rb.rb_utf8_str_new(environment.invocation.event.data,
                                   static_cast<long>(environment.invocation.event.size));
       case LAMBED_TAKE_CLOSE:
@@ -228,6 +229,7 @@ VALUE finish(VALUE, VALUE handle, VALUE kind, VALUE flags, VALUE exit_code, VALU
   outcome.error_type = slice_of(&error_type, error_type_size);
   outcome.memory_peak = Vm::instance().memory.load(std::memory_order_relaxed);
   if (environment.initialising.exchange(false)) {
+    Vm::instance().end_work();
     Vm::instance().core().opened(environment.user, &outcome);
   } else {
     answer(environment, environment.invocation.token, outcome);

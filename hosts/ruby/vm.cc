@@ -130,6 +130,7 @@ void Vm::stop() {
 lambed_environment* Vm::open(const lambed_environment_options& options) {
   auto* const environment = new lambed_environment(next_id_++, options);
   ++environments_;
+  begin_work();
   if (const std::string reason = poison(); !reason.empty()) {
     refuse(environment, LAMBED_OUTCOME_REFUSED, reason);
   } else {
@@ -155,7 +156,7 @@ lambed_interrupt Vm::interrupt(lambed_environment& environment, std::uint64_t to
   if (means != InterruptMeans::kNone) {
     push(Command{Command::kInterrupt, nullptr, environment.id, token, means});
   }
-  return LAMBED_INTERRUPT_PENDING;
+  return at_work_ > 1 && environment.has_hardly_run() ? LAMBED_INTERRUPT_WAITING : LAMBED_INTERRUPT_PENDING;
 }
 
 void Vm::abandon(lambed_environment& environment) {
@@ -207,6 +208,7 @@ void Vm::count_stuck(lambed_environment& environment) {
 // their caller may hold locks that `opened` needs.
 void Vm::refuse(lambed_environment* environment, lambed_outcome_kind kind, const std::string& message) {
   environment->initialising = false;
+  end_work();
   std::thread([this, environment, kind, message] {
     lambed_outcome outcome{};
     outcome.size = sizeof outcome;

@@ -57,6 +57,10 @@ class Vm {
   void nudge();
   Command take_command();
 
+  // One more environment has an init or an invocation to run, or one less.
+  void begin_work() { ++at_work_; }
+  void end_work() { --at_work_; }
+
   std::atomic<std::uint64_t> memory{0};  // bytes of the whole VM, as last measured
 
  private:
@@ -79,6 +83,7 @@ class Vm {
   ChildWatch child_watch_;
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<int> environments_{0};
+  std::atomic<int> at_work_{0};  // those that run something, or want to
   std::atomic<int> stuck_environments_{0};
 
   mutable std::mutex mutex_;  // guards everything below

@@ -95,7 +95,7 @@ lambed_interrupt Environment::interrupt(std::uint64_t token) {
   if (running_.load() != token) return LAMBED_INTERRUPT_STOPPED;
   interrupted_.store(token);
   gates().changed.notify_all();
-  return deaf_.load() ? LAMBED_INTERRUPT_UNSUPPORTED : LAMBED_INTERRUPT_PENDING;
+  return says_meanwhile_.load();
 }
 
 void Environment::usage(lambed_usage* usage) const {

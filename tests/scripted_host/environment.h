@@ -93,7 +93,7 @@ class Environment {
   std::atomic<std::uint64_t> running_{kNothingRuns};
   std::atomic<std::uint64_t> interrupted_{kNothingRuns -
                                           1};  // differs from running_ until somebody interrupts
-  std::atomic<bool> deaf_{false};
+  std::atomic<lambed_interrupt> says_meanwhile_{LAMBED_INTERRUPT_PENDING};  // `interrupt`, in a step
   std::atomic<bool> abandoned_{false};
 };
 

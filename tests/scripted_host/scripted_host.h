@@ -22,6 +22,7 @@
 //               wait=GATE        until the gate is open; stops when interrupted
 //               gate=GATE        the same, does not stop
 //               deaf=GATE        the same, and `interrupt` says UNSUPPORTED meanwhile
+//               late=GATE        the same, and `interrupt` says WAITING meanwhile
 //   output      out=N err=N log=N   N lines "out 1\n", ... to stdout, stderr, log
 //               print=WORDS      a line to stdout          write=WORDS   without the newline
 //   completion  twice            answers a second time         stranger   first answers a token that was

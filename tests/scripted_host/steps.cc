@@ -24,10 +24,10 @@ bool Environment::step(const Step& step, const lambed_invocation* invocation, An
   if (verb == "stuck") return pass_time(number(argument), false);
   if (verb == "wait") return pass_gate(argument, true);
   if (verb == "gate") return pass_gate(argument, false);
-  if (verb == "deaf") {
-    deaf_.store(true);
+  if (verb == "deaf" || verb == "late") {
+    says_meanwhile_.store(verb == "deaf" ? LAMBED_INTERRUPT_UNSUPPORTED : LAMBED_INTERRUPT_WAITING);
     pass_gate(argument, false);
-    deaf_.store(false);
+    says_meanwhile_.store(LAMBED_INTERRUPT_PENDING);
     return true;
   }
   if (verb == "spin") {

@@ -13,7 +13,10 @@ std::vector<std::string> thread_names() {
   std::error_code ended;  // a thread may end while we look
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/task", ended)) {
     std::string name;
-    if (std::ifstream file(entry.path() / "comm"); std::getline(file, name)) names.push_back(name);
+    // Ruby keeps threads that have ended for its next ones, for a minute. It names them after a file and a line.
+    if (std::ifstream file(entry.path() / "comm");
+        std::getline(file, name) && name.find(".rb") == std::string::npos)
+      names.push_back(name);
   }
   std::sort(names.begin(), names.end());
   return names;

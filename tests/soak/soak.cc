@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -32,6 +33,7 @@ constexpr double kMostGrowth = 1.03;
 constexpr std::chrono::seconds kWarmUp{5};
 constexpr std::chrono::seconds kDrainPatience{60};
 constexpr std::chrono::seconds kEndPatience{20};
+constexpr std::chrono::seconds kSettling{4};  // threads that wait for further work end after two
 
 // A tracing sink would measure itself; this one proves that records come, and drops them.
 class CountingSink : public LogSink {
@@ -115,6 +117,13 @@ class OwnTemporaryFolder {
   fs::path path_;
 };
 
+bool is_quiet(Gateway& gateway) {
+  const GatewayStatus status = gateway.status();
+  return status.opening + status.idle + status.busy + status.interrupting + status.abandoned +
+             status.in_flight ==
+         0;
+}
+
 bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
   Verdict verdict;
   const OwnTemporaryFolder folder;
@@ -122,24 +131,18 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
   GatewayOptions options;
   options.log_sink = sink;
   options.idle_expiry = std::chrono::seconds(20);
-  Gateway gateway(options);
-  const auto is_quiet = [&] {
-    const GatewayStatus status = gateway.status();
-    return status.opening + status.idle + status.busy + status.interrupting + status.abandoned +
-               status.in_flight ==
-           0;
-  };
 
   // What is there when everything has been used once and all environments are gone.
   {
+    Gateway gateway(options);
     Functions functions(gateway);
     Load warm_up(gateway, functions, load_options);
     warm_up.start();
     std::this_thread::sleep_for(kWarmUp);
     verdict.check(warm_up.drain(kDrainPatience), "calls of the warm-up got no answer");
     functions.delete_all();
+    await([&] { return is_quiet(gateway); }, kEndPatience);
   }
-  await(is_quiet, kEndPatience);
   std::vector<std::string> threads;
   std::size_t fewest = SIZE_MAX;
   await(
@@ -148,9 +151,11 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
         fewest = std::min(fewest, threads.size());
         return false;
       },
-      std::chrono::seconds(2));
+      kSettling);
   std::printf("threads without environments:%s\n", joined(threads).c_str());
 
+  std::optional<Gateway> owner(std::in_place, options);
+  Gateway& gateway = *owner;
   LoadTally tally;
   double quarters[4] = {};
   double took = 0;
@@ -200,11 +205,12 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options) {
   verdict.check(tally.wrong == 0, std::to_string(tally.wrong) + " wrong answers");
   verdict.check(tally.twice == 0, std::to_string(tally.twice) + " calls were answered twice");
   verdict.check(quarters[3] <= quarters[1] * kMostGrowth, "the memory grows");
-  verdict.check(await(is_quiet, kEndPatience), "environments are left");
-  verdict.check(await([&] { return thread_names().size() <= fewest; }, kEndPatience),
-                "threads are left:" + joined(thread_names()));
-  gateway.close();
-  verdict.check(folder.is_empty(), "files of deleted functions are left");
+  verdict.check(await([&] { return is_quiet(gateway); }, kEndPatience), "environments are left");
+  owner.reset();
+  verdict.check(await([&] { return folder.is_empty(); }, kEndPatience),
+                "files of deleted functions are left");
+  const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);
+  verdict.check(few_threads, "threads are left:" + joined(thread_names()));
   return verdict.is_good();
 }
 

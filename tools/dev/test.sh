@@ -114,7 +114,7 @@ show_matrix() {
   count "docs/compatibility.md" python3 -B tools/dev/compatibility.py check build/release/matrix
 }
 
-# Not yet a part of `./dev test`: see docs/isolation.md, "The soak".
+# Half a minute of it is a suite of `./dev test`.
 run_soak() { # SECONDS
   local program=build/release/tests/lambed_soak
   [ -x "$program" ] || return 0

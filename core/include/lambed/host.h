@@ -219,9 +219,12 @@ typedef struct lambed_usage {
 } lambed_usage;
 
 typedef enum lambed_interrupt {
-  LAMBED_INTERRUPT_PENDING = 0,    /* asked for; `complete` or `opened` follows if it works */
-  LAMBED_INTERRUPT_STOPPED = 1,    /* nothing runs under this token any more */
-  LAMBED_INTERRUPT_UNSUPPORTED = 2 /* this host cannot: abandon it */
+  LAMBED_INTERRUPT_PENDING = 0,     /* asked for; `complete` or `opened` follows if it works */
+  LAMBED_INTERRUPT_STOPPED = 1,     /* nothing runs under this token any more */
+  LAMBED_INTERRUPT_UNSUPPORTED = 2, /* this host cannot: abandon it */
+  LAMBED_INTERRUPT_WAITING =
+      3 /* asked for, but others have the interpreter's lock: what runs had no chance yet to notice. The
+                                  core asks again without counting this time against it, within reason */
 } lambed_interrupt;
 
 typedef struct lambed_environment lambed_environment; /* the host's own */

@@ -119,6 +119,23 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_interrupted_is_abandoned_and_its_late_answer
   BOOST_TEST(gateway.invoke({.function = "hello", .payload = do_script("text=next")}).payload == "\"next\"");
 }
 
+BOOST_AUTO_TEST_CASE(what_waits_for_its_interpreters_lock_gets_more_time_but_not_for_ever) {
+  GatewayOptions impatient = options();
+  impatient.interrupt_grace = 300ms;
+  Gateway other(impatient);
+  CreateFunctionRequest request = function("hello", "stamp");
+  request.timeout_s = 1;
+  other.create_function(request);
+  Gate gate;
+  check_timed_out(other.invoke({.function = "hello", .payload = do_script("late=" + gate.name())}));
+  const auto begin = std::chrono::steady_clock::now();
+  BOOST_TEST(await([&] { return other.status().abandoned == 1; }));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  BOOST_TEST((took > 1s));  // 1.5 s; another one is given up after 0.3 s
+  gate.open();
+  BOOST_TEST(await([&] { return other.status().abandoned == 0; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_handler_that_stops_late_but_within_the_grace_is_not_abandoned) {
   GatewayOptions very_patient = options();
   very_patient.interrupt_grace = 15s;

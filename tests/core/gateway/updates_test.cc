@@ -1,4 +1,6 @@
 // Functions that change while they are being invoked: what runs, runs on; what comes next is new.
+#include <filesystem>
+
 #include "core/gateway/scripted.h"
 
 namespace lambed::testing {
@@ -47,6 +49,58 @@ BOOST_AUTO_TEST_CASE(new_code_reaches_the_next_call) {
   BOOST_TEST(after["task_root"] == other.path());
   BOOST_TEST(before["code_id"] != after["code_id"]);
   BOOST_TEST(before["function_id"] == after["function_id"]);
+}
+
+BOOST_AUTO_TEST_CASE(the_files_of_code_that_is_gone_are_removed) {
+  GatewayOptions hasty = options();
+  hasty.idle_expiry = 1s;
+  Gateway other(hasty);
+  CreateFunctionRequest request = function("hello", "main.identify");
+  request.code = Code::inline_source("old code");
+  other.create_function(request);
+  const auto root = [&](const std::string& script) {
+    return document(other.invoke({.function = "hello", .payload = do_script(script)}))["task_root"]
+        .get<std::string>();
+  };
+  const std::string before = root("identify");
+  BOOST_TEST(std::filesystem::exists(before));
+  Gate gate;
+  auto held = other.invoke_future({.function = "hello", .payload = do_script("wait=" + gate.name())});
+  BOOST_TEST(gate.await_waiting(1));
+  other.update_function_code({.name = "hello", .code = Code::inline_source("new code")});
+  const std::string after = root("identify");
+  BOOST_TEST(before != after);
+  BOOST_TEST(std::filesystem::exists(before));  // an environment still runs the old code
+  gate.open();
+  BOOST_TEST(result_of(held).ok());
+  BOOST_TEST(await([&] { return !std::filesystem::exists(before); }));
+  other.delete_function("hello");
+  BOOST_TEST(await([&] { return !std::filesystem::exists(after); }));
+}
+
+// An update closes the environments that idle, also those that were to serve what waits already; the one that is left may end.
+BOOST_AUTO_TEST_CASE(calls_that_end_their_environment_leave_no_other_call_behind_through_updates) {
+  create_tagged("0");
+  constexpr int kCallers = 12;
+  std::atomic<bool> stopping{false};
+  std::atomic<int> late{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&, i] {
+      for (int call = 0; !stopping.load(); ++call) {
+        const char* const script = (call + i) % 4 == 0 ? "exit=1" : "stamp";
+        const InvokeResult result = gateway.invoke({.function = "hello", .payload = do_script(script)});
+        if (result.payload.find("Sandbox.Timedout") != std::string::npos) ++late;
+      }
+    });
+  }
+  for (int i = 0; i < 400; ++i) {
+    tag(std::to_string(i));
+    std::this_thread::sleep_for(2ms);
+  }
+  stopping.store(true);
+  for (std::thread& caller : callers) caller.join();
+  BOOST_TEST(late == 0);
 }
 
 BOOST_AUTO_TEST_CASE(no_call_that_begins_after_an_update_sees_the_older_one) {

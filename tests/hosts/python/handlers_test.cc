@@ -197,40 +197,6 @@ BOOST_AUTO_TEST_CASE(environments_run_side_by_side) {
   BOOST_TEST(took.count() < 1.1);  // one after another would be 1.2 s
 }
 
-// Dozens of inits at once hold each other up where they share a lock; see init_turns.h.
-BOOST_AUTO_TEST_CASE(a_few_inits_go_ahead_and_none_waits_for_long) {
-  PythonFunction function(R"(import os, time
-here = os.path.dirname(__file__)
-mine = os.path.join(here, 'running-%d' % id(time))
-open(mine, 'w').close()
-side_by_side = sum(name.startswith('running-') for name in os.listdir(here))
-time.sleep(float(os.environ['PAUSE']))
-os.remove(mine)
-def handler(event, context):
-    return side_by_side
-)");
-  function.spec.variables = {{"PAUSE", "0.03"}};
-  std::vector<HarnessEnvironment> environments;
-  for (int i = 0; i < 12; ++i) environments.push_back(function.start());
-  int most = 0;
-  for (const HarnessEnvironment& environment : environments) {
-    environment.expect_opened();
-    most = std::max(most, std::stoi(environment.invoke("{}").payload));
-  }
-  BOOST_TEST((python_at_least(13) || most <= 6), most);
-  BOOST_TEST(most > 1);
-
-  function.spec.variables = {{"PAUSE", "5"}};
-  std::vector<HarnessEnvironment> sleepers;
-  for (int i = 0; i < 4; ++i) sleepers.push_back(function.start());
-  function.spec.variables = {{"PAUSE", "0"}};
-  const HarnessEnvironment quick = function.open();
-  for (const HarnessEnvironment& sleeper : sleepers)
-    BOOST_TEST(!sleeper.wait_opened(std::chrono::milliseconds(0)).has_value());
-  BOOST_TEST(std::stoi(quick.invoke("{}").payload) > 1);  // it did not wait for those that sleep
-  for (const HarnessEnvironment& sleeper : sleepers) sleeper.expect_opened();
-}
-
 BOOST_AUTO_TEST_CASE(a_closed_environment_is_gone_and_others_stay) {
   PythonFunction function("def handler(event, context):\n    return 1\n");
   const HarnessEnvironment first = function.open();

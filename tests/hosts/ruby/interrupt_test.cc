@@ -112,6 +112,41 @@ BOOST_AUTO_TEST_CASE(an_interrupt_leaves_the_other_environments_alone) {
   witness.close();
 }
 
+// Busy handlers pass on the VM's lock every 100 ms, so who is to be stopped has it seldom, and so has who stops it.
+BOOST_AUTO_TEST_CASE(a_handler_among_many_busy_ones_is_stopped_and_the_vm_not_given_up) {
+  const RubyFunction busy(
+      "def handler(event:, context:)\n  nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < "
+      "event['until']\nend\n");
+  const RubyFunction endless(
+      "def handler(event:, context:)\n  puts 'running'\n  begin\n    loop {}\n  rescue Exception\n    "
+      "retry\n  end\nend\n");
+  const HarnessEnvironment victim = endless.open();
+  std::vector<HarnessEnvironment> environments;
+  for (int i = 0; i < 20; ++i) environments.push_back(busy.open());
+  const std::uint64_t token = submit_and_await_start(victim);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const std::string event = "{\"until\":" + std::to_string(now.tv_sec + 8) + "}";
+  std::vector<std::uint64_t> tokens;
+  for (const HarnessEnvironment& environment : environments) tokens.push_back(environment.submit(event));
+  for (std::size_t i = 0; i < tokens.size(); ++i) BOOST_REQUIRE(environments[i].wait_taken(tokens[i]));
+  lambed_interrupt said = LAMBED_INTERRUPT_PENDING;
+  bool had_to_wait = false;
+  while (!victim.wait_outcome(token, std::chrono::milliseconds(100)) &&
+         said != LAMBED_INTERRUPT_UNSUPPORTED) {
+    said = victim.interrupt(token);
+    had_to_wait = had_to_wait || said == LAMBED_INTERRUPT_WAITING;
+  }
+  BOOST_REQUIRE(victim.wait_outcome(token));
+  BOOST_TEST(victim.wait_outcome(token)->kind == LAMBED_OUTCOME_INTERRUPTED);
+  BOOST_TEST(had_to_wait);
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    BOOST_TEST(environments[i].wait_outcome(tokens[i])->kind == LAMBED_OUTCOME_SUCCESS);
+    environments[i].close();
+  }
+  victim.close();
+}
+
 BOOST_AUTO_TEST_CASE(a_late_interrupt_of_an_earlier_invocation_does_nothing) {
   const RubyFunction function("def handler(event:, context:)\n  sleep(event['s'])\n  event['s']\nend\n");
   const HarnessEnvironment environment = function.open();

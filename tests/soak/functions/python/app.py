@@ -60,10 +60,6 @@ def oversized(event):
     return 'x' * 7_000_000
 
 
-def change_folder(event):
-    os.chdir('/')
-
-
 def fork(event):
     os.fork()
 
@@ -111,6 +107,15 @@ def thread_raises(event):
 
 def thread_stays(event):
     threading.Thread(target=time.sleep, args=(0.05,), daemon=True).start()
+    return answer(event)
+
+
+def change_folder(event):
+    try:
+        os.chdir('/')  # its own, unless the container forbids that: then the attempt is refused
+    except PermissionError as error:
+        if 'process isolation' not in str(error):
+            raise
     return answer(event)
 
 
