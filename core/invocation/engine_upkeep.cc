@@ -210,6 +210,7 @@ void Engine::finish_close() {
   }
   for (const auto& pool : pools()) pool->press_on(true);
   services_->loop->stop();
+  give_back_memory();
   for (Shard& shard : shards_) {
     std::lock_guard lock(shard.mutex);
     shard.pools.clear();

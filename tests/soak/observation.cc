@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 namespace lambed::soak {
 
@@ -46,21 +47,21 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-MemoryCurve::MemoryCurve() {
-  thread_ = std::thread([this] {
+Curve::Curve(std::function<double()> measure) {
+  thread_ = std::thread([this, measure = std::move(measure)] {
     while (!stopping_.load()) {
-      samples_.push_back(static_cast<double>(resident_kb()));
+      samples_.push_back(measure());
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   });
 }
 
-void MemoryCurve::stop() {
+void Curve::stop() {
   stopping_.store(true);
   if (thread_.joinable()) thread_.join();
 }
 
-double MemoryCurve::quarter(int which) const {
+double Curve::quarter(int which) const {
   const auto size = static_cast<std::ptrdiff_t>(samples_.size());
   return median({samples_.begin() + size * which / 4, samples_.begin() + size * (which + 1) / 4});
 }

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,15 +16,15 @@ long resident_kb();
 double processor_seconds();
 double median(std::vector<double> values);
 
-// Samples resident memory until it is stopped.
-class MemoryCurve {
+// Measures something ten times a second until it is stopped.
+class Curve {
  public:
-  MemoryCurve();
-  ~MemoryCurve() { stop(); }
-  MemoryCurve(const MemoryCurve&) = delete;
-  MemoryCurve& operator=(const MemoryCurve&) = delete;
+  explicit Curve(std::function<double()> measure);
+  ~Curve() { stop(); }
+  Curve(const Curve&) = delete;
+  Curve& operator=(const Curve&) = delete;
   void stop();
-  // Median of the quarter 0 to 3, in kB. After stop.
+  // Median of the quarter 0 to 3. After stop.
   double quarter(int which) const;
 
  private:
