@@ -295,38 +295,38 @@ void Api::answer(const std::shared_ptr<Handling>& handling, http::Response respo
 void Api::check_runtime(const std::string& runtime) {
   const std::string_view language = model::language_of(runtime);
   if (language.empty()) return;  // the catalogue says so better
+  if (options_.strict_runtimes) {
+    if (auto differs = difference_of(runtime, language)) {
+      throw Fault(Error(ErrorCode::InvalidParameterValueException,
+                        fmt::format("{}, and --strict-runtimes takes no other.", *differs)));
+    }
+    return;
+  }
   {
     std::lock_guard lock(runtimes_mutex_);
-    if (!options_.strict_runtimes && noticed_.count(runtime) > 0) return;
+    if (!noticed_.insert(runtime).second) return;
   }
-  const auto options = options_.gateway.host_options.find(std::string(language));
+  // The interpreter starts meanwhile, which takes longer than the operation that asks.
+  payload_workers_.post([this, runtime, language = std::string(language)] {
+    if (auto differs = difference_of(runtime, language)) logs_.notice(fmt::format("lambed: {}\n", *differs));
+  });
+}
+
+std::optional<std::string> Api::difference_of(const std::string& runtime, std::string_view language) const {
+  const auto& all_options = options_.gateway.host_options;
+  const auto options = all_options.find(std::string(language));
   const auto host = environments::HostRegistry::instance().host_for(
-      language,
-      options == options_.gateway.host_options.end() ? environments::HostOptions{} : options->second);
+      language, options == all_options.end() ? environments::HostOptions{} : options->second);
   if (!host.ok()) {
-    if (options_.strict_runtimes)
-      throw Fault(Error(ErrorCode::InvalidParameterValueException, host.error().message()));
-    logs_.notice(fmt::format("lambed: functions with the runtime {} cannot run: {}\n", runtime,
-                             host.error().message()));
-  } else {
-    // "python3.11" and "3.11.2": the same up to the wanted digits; "nodejs20.x" and "v20.1.0" as well.
-    std::string wanted = runtime.substr(language.size());
-    if (wanted.ends_with(".x")) wanted.resize(wanted.size() - 2);
-    std::string there = (*host)->interpreter_version();
-    if (there.starts_with("v")) there.erase(0, 1);
-    if (there == wanted || there.starts_with(wanted + ".")) return;
-    const std::string differs =
-        fmt::format("{} is not installed; {} {} runs its functions", runtime, language, there);
-    if (options_.strict_runtimes) {
-      throw Fault(Error(
-          ErrorCode::InvalidParameterValueException,
-          fmt::format("The runtime {} is not installed: {} {} is, and --strict-runtimes takes no other.",
-                      runtime, language, there)));
-    }
-    logs_.notice(fmt::format("lambed: {}\n", differs));
+    return fmt::format("The runtime {} is not installed: {}", runtime, host.error().message());
   }
-  std::lock_guard lock(runtimes_mutex_);
-  noticed_.insert(runtime);
+  // "python3.11" and "3.11.2": the same up to the wanted digits; "nodejs20.x" and "v20.1.0" as well.
+  std::string wanted = runtime.substr(language.size());
+  if (wanted.ends_with(".x")) wanted.resize(wanted.size() - 2);
+  std::string there = (*host)->interpreter_version();
+  if (there.starts_with("v")) there.erase(0, 1);
+  if (there == wanted || there.starts_with(wanted + ".")) return std::nullopt;
+  return fmt::format("The runtime {} is not installed: {} {} runs its functions", runtime, language, there);
 }
 
 }  // namespace lambed::api

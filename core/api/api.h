@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,8 +72,8 @@ class Api final : public http::Application {
   // Ends Pending or InProgress of that function, by and by.
   void settle_later(Scope& scope, const std::string& function);
   void settle_all();
-  // Starts the runtime's interpreter; says once where its version is another. InvalidParameterValueException under
-  // strict_runtimes.
+  // Says once, on the log, where the installed interpreter is of another version than the runtime.
+  // InvalidParameterValueException under strict_runtimes.
   void check_runtime(const std::string& runtime);
   // Tells /health and /metrics about the server.
   void set_server(http::Server* server) { server_.store(server); }
@@ -86,6 +87,8 @@ class Api final : public http::Application {
  private:
   struct Handling;
 
+  // How the installed interpreter differs from that runtime, in words; starts it.
+  std::optional<std::string> difference_of(const std::string& runtime, std::string_view language) const;
   void handle_lambda(std::shared_ptr<Handling> handling);
   void handle_own(const std::shared_ptr<Handling>& handling, std::string_view path);
   void run_operation(const std::shared_ptr<Handling>& handling);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +80,8 @@ std::string installed_runtimes() {
 }
 
 std::string probe_runtimes() {
+  // Nobody reads the answer when the server that asks is gone.
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::string text;
   for (const HostReport& host : Gateway::hosts(true)) {
     if (!host.available) continue;

@@ -108,6 +108,19 @@ BOOST_AUTO_TEST_CASE(a_client_that_goes_away_before_its_answer_is_forgotten) {
   BOOST_TEST(serving.ask("POST", "/echo", "fine").body == "fine");
 }
 
+// The kernel raises SIGPIPE for it, whose ordinary handling would end the whole process.
+BOOST_AUTO_TEST_CASE(a_client_that_hangs_up_while_it_is_written_to_ends_only_its_connection) {
+  Serving serving;
+  {
+    http::Client client = serving.client();
+    client.write("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    BOOST_TEST(eventually([&] { return serving.application.held() == 1; }));
+  }
+  const auto stream = serving.application.take().stream({});
+  BOOST_TEST(eventually([&] { return !stream->write("piece"); }));
+  BOOST_TEST(serving.ask("POST", "/echo", "fine").body == "fine");
+}
+
 BOOST_AUTO_TEST_CASE(connections_over_the_limit_are_closed_and_the_others_served) {
   http::ServerOptions options;
   options.max_connections = 2;

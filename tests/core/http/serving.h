@@ -1,6 +1,7 @@
 // A server on a free port with an application that a test scripts.
 #pragma once
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
 #include <functional>
@@ -21,11 +22,11 @@ using namespace std::chrono_literals;
 //   /stream    three chunks      /stop   refused by admit           /drop  never answered
 class EchoApplication : public http::Application {
  public:
-  std::uint64_t body_limit = 1 << 20;
+  std::atomic<std::uint64_t> body_limit{1 << 20};
 
   Admission admit(const http::Request& head) override {
     Admission admission;
-    admission.body_limit = body_limit;
+    admission.body_limit = body_limit.load();
     if (head.path() == "/stop") {
       admission.refusal.emplace();
       admission.refusal->status = 403;
@@ -63,6 +64,13 @@ class EchoApplication : public http::Application {
   std::size_t held() {
     std::lock_guard lock(mutex_);
     return held_.size();
+  }
+  // The oldest that waits; the test answers it.
+  http::Exchange take() {
+    std::lock_guard lock(mutex_);
+    http::Exchange first = held_.front();
+    held_.erase(held_.begin());
+    return first;
   }
   void release(const std::string& body = "released") {
     std::vector<http::Exchange> exchanges;
