@@ -25,7 +25,7 @@ constexpr std::uint64_t kBodyStart = 256 * 1024;
 
 class RequestParser::Beast final : public beast::http::basic_parser<true> {
  public:
-  explicit Beast(std::uint32_t head_limit) {
+  explicit Beast(std::uint32_t head_limit) : head_left_(head_limit) {
     header_limit(head_limit);
     // Limits of bodies differ by operation, which is known only after the head: kept here, not by Beast.
     // Not boost::none, which Boost 1.74 takes for 0 where a length is announced.
@@ -43,6 +43,7 @@ class RequestParser::Beast final : public beast::http::basic_parser<true> {
       beast::error_code error;
       const std::size_t used = put(boost::asio::const_buffer(rest.data(), rest.size()), error);
       taken += used;
+      if (state_ == State::kHead && !take_from_head(used)) break;
       if (used > 0) touched_ = true;
       if (state_ == State::kFailed) break;  // by one of the callbacks
       if (error && error != beast::http::error::need_more) {
@@ -66,6 +67,7 @@ class RequestParser::Beast final : public beast::http::basic_parser<true> {
     return taken;
   }
 
+  std::size_t head_left_;
   State state_ = State::kHead;
   ParseFailure failure_;
   Request request_;
@@ -89,6 +91,16 @@ class RequestParser::Beast final : public beast::http::basic_parser<true> {
   bool begins_well(char first) {
     if ((first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z')) return true;
     give_up(400, "This is not a request of HTTP/1.1.");
+    return false;
+  }
+
+  // Beast's own limit holds for what it has not parsed yet, so that a head which comes field by field would have none.
+  bool take_from_head(std::size_t bytes) {
+    if (bytes <= head_left_) {
+      head_left_ -= bytes;
+      return true;
+    }
+    give_up(431, "The head of the request is too large.");
     return false;
   }
 

@@ -112,6 +112,13 @@ BOOST_AUTO_TEST_CASE(a_chunked_body_over_the_limit_is_refused_when_it_has_come_s
 BOOST_AUTO_TEST_CASE(a_head_that_does_not_end_is_refused) {
   BOOST_TEST(parse("GET /" + std::string(2000, 'a'), 100).status == 431);
   BOOST_TEST(parse("GET / HTTP/1.1\r\nA: " + std::string(2000, 'a'), 100).status == 431);
+  // Field by field as well: found by the fuzzer.
+  std::string many = "GET / HTTP/1.1\r\n";
+  for (int i = 0; i < 1000; ++i) many += "A: b\r\n";
+  for (const std::size_t step : {1, 6, 100, 10'000}) {
+    BOOST_TEST(parse(many + "\r\n", step).status == 431, step);
+    BOOST_TEST((parse(many.substr(0, 1000) + "\r\n\r\n", step).status == 0), step);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
