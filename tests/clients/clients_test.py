@@ -110,7 +110,10 @@ def install() -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
-        packages = ["@aws-sdk/client-lambda", "@aws-sdk/client-iam", "@aws-sdk/client-sts"]
+        # The newest that still supports this node: 18 is Debian 12's, and was given up in January 2026.
+        version = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout
+        newest = "@<3.940" if int(version.lstrip("v").split(".")[0]) < 20 else ""
+        packages = [f"@aws-sdk/client-{service}{newest}" for service in ("lambda", "iam", "sts")]
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--silent", *packages], cwd=folder, check=True)
 
 
