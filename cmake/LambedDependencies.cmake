@@ -16,6 +16,7 @@ else()
 endif()
 pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson>=3.0)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 
 # Which room uses what is checked by review, not by the build: all rooms see all of these.
 add_library(lambed_dependencies INTERFACE)
@@ -30,4 +31,5 @@ target_link_libraries(
             lambed_libuv
             PkgConfig::SIMDJSON
             PkgConfig::LIBZIP
+            PkgConfig::SQLITE
             ${CMAKE_DL_LIBS})

@@ -1,6 +1,7 @@
 #include "base/loop.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <system_error>
 #include <utility>
@@ -195,6 +196,12 @@ void CoreLoop::before_sleep() {
 
 void CoreLoop::run() {
   pthread_setname_np(pthread_self(), "lambed-loop");
+  // Writing to a socket whose reader is gone is an ordinary error here; the signal would end the whole application, since
+  // embedded interpreters do not ignore it.
+  sigset_t pipe;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
   thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
   while (!stopping_.load(std::memory_order_seq_cst)) uv_run(&loop_, UV_RUN_ONCE);
   // What was posted before stop() is still owed.

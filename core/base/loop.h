@@ -46,6 +46,10 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   bool post(Posted* item);
   bool post(std::function<void()> function);
 
+  // Loop thread only, for sockets. Whoever opens handles on it closes them, and lets the loop run their callbacks, before
+  // stop().
+  uv_loop_t* uv() { return &loop_; }
+
   // Loop thread only. Runs `function` once, not before `at`.
   TimerId schedule(Nanos at, std::function<void()> function);
   void cancel(TimerId id);

@@ -80,6 +80,25 @@ Result<void> Catalog::put_provisioned_concurrency(const std::string& function, c
   return implementation_->put_provisioned(function, qualifier, environments);
 }
 
+Result<std::vector<Catalog::Provisioned>> Catalog::list_provisioned_concurrency(
+    const std::string& function) const {
+  return implementation_->list_provisioned(function);
+}
+Result<Catalog::Provisioned> Catalog::get_provisioned_concurrency(const std::string& function,
+                                                                  const std::string& qualifier) const {
+  return implementation_->get_provisioned(function, qualifier);
+}
+
+Result<Catalog::Whole> Catalog::get_function(const std::string& function,
+                                             const std::string& qualifier) const {
+  return implementation_->get_function(function, qualifier);
+}
+Result<void> Catalog::tag(const std::string& function, const std::map<std::string, std::string>& tags) {
+  return implementation_->tag(function, tags);
+}
+Result<void> Catalog::untag(const std::string& function, const std::vector<std::string>& keys) {
+  return implementation_->untag(function, keys);
+}
 Result<std::map<std::string, std::string>> Catalog::tags(const std::string& function) const {
   return implementation_->tags(function);
 }

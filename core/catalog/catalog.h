@@ -78,7 +78,32 @@ class Catalog {
   Result<void> put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
                                            int environments);
 
+  // One setting of provisioned concurrency.
+  struct Provisioned {
+    std::string arn;        // with the qualifier
+    std::string qualifier;  // version number or alias
+    std::string version;    // what the qualifier stands for
+    int environments = 0;
+    std::string last_modified;
+  };
+  Result<std::vector<Provisioned>> list_provisioned_concurrency(const std::string& function) const;
+  // ProvisionedConcurrencyConfigNotFoundException when the qualifier has none.
+  Result<Provisioned> get_provisioned_concurrency(const std::string& function,
+                                                  const std::string& qualifier) const;
+
+  // What GetFunction tells.
+  struct Whole {
+    FunctionConfiguration configuration;
+    CodeReference code;
+    std::map<std::string, std::string> tags;
+    std::optional<int> reserved;
+  };
+  Result<Whole> get_function(const std::string& function, const std::string& qualifier = {}) const;
+
+  // Tags belong to a function as a whole: a qualifier is refused.
   Result<std::map<std::string, std::string>> tags(const std::string& function) const;
+  Result<void> tag(const std::string& function, const std::map<std::string, std::string>& tags);
+  Result<void> untag(const std::string& function, const std::vector<std::string>& keys);
 
  private:
   class Implementation;

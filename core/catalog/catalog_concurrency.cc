@@ -96,6 +96,7 @@ Result<void> Catalog::Implementation::put_provisioned(const std::string& functio
     }
     if (environments == 0) {
       record.provisioned.erase(target);
+      record.provisioned_at.erase(target);
       return {};
     }
     if (alias != record.aliases.end()) {
@@ -120,8 +121,59 @@ Result<void> Catalog::Implementation::put_provisioned(const std::string& functio
     if (auto checked = model::check_provisioned(environments, use, options_.quotas); !checked.ok())
       return checked;
     record.provisioned[target] = environments;
+    record.provisioned_at[target] = iso_now();
     return {};
   });
+}
+
+Result<std::vector<Catalog::Provisioned>> Catalog::Implementation::list_provisioned(
+    const std::string& function) {
+  auto reference = parse(function, {});
+  if (!reference.ok()) return reference.error();
+  auto loaded = load(*reference);
+  if (!loaded.ok()) return loaded.error();
+  const FunctionRecord& record = loaded->record;
+  std::vector<Provisioned> found;
+  for (const auto& [qualifier, count] : record.provisioned) {
+    Provisioned entry;
+    entry.arn = model::function_arn(options_.scope, reference->name, qualifier);
+    entry.qualifier = qualifier;
+    const auto alias = record.aliases.find(qualifier);
+    entry.version = alias == record.aliases.end() ? qualifier : alias->second.version;
+    entry.environments = count;
+    const auto at = record.provisioned_at.find(qualifier);
+    if (at != record.provisioned_at.end()) entry.last_modified = at->second;
+    found.push_back(std::move(entry));
+  }
+  return found;
+}
+
+Result<Catalog::Provisioned> Catalog::Implementation::get_provisioned(const std::string& function,
+                                                                      const std::string& qualifier) {
+  auto reference = parse(function, qualifier);
+  if (!reference.ok()) return reference.error();
+  if (reference->qualifier.empty()) {
+    model::Violations violations;
+    violations.add_missing("qualifier");
+    return *violations.error();
+  }
+  if (model::is_latest(reference->qualifier)) {
+    return model::invalid_parameter(
+        "The function resource provided must be an alias or a published version.");
+  }
+  auto loaded = load(*reference);
+  if (!loaded.ok()) return loaded.error();
+  const std::string& target = reference->qualifier;
+  if (loaded->record.aliases.count(target) == 0 && !has_version(loaded->record, target)) {
+    return model::is_version_number(target) ? not_found(*reference) : no_alias(*reference, target);
+  }
+  auto all = list_provisioned(reference->name);
+  if (!all.ok()) return all.error();
+  for (Provisioned& entry : *all) {
+    if (entry.qualifier == target) return std::move(entry);
+  }
+  return Error(ErrorCode::ProvisionedConcurrencyConfigNotFoundException,
+               "No Provisioned Concurrency Config found for this function");
 }
 
 }  // namespace lambed::catalog

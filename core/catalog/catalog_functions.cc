@@ -43,7 +43,7 @@ Catalog::Implementation::Configuration Catalog::Implementation::create_function(
   FunctionConfiguration& made = record.latest.configuration;
   made.function_name = reference->name;
   made.function_arn = reference->arn();
-  made.log_group = "/aws/lambda/" + reference->name;
+  if (made.log_group.empty()) made.log_group = "/aws/lambda/" + reference->name;
   if (auto taken = take_code(record.latest, **package); !taken.ok()) return taken.error();
   touch(made);
   begin_life(made);
@@ -99,6 +99,7 @@ Catalog::Implementation::Configuration Catalog::Implementation::update_code(
     }
     if (auto settled = check_settled(*reference, latest.configuration); !settled.ok()) return settled.error();
     if (auto taken = take_code(latest, **package); !taken.ok()) return taken.error();
+    if (request.architecture) latest.configuration.recorded.architecture = *request.architecture;
     ++latest.generation;
     touch(latest.configuration);
     begin_update(latest.configuration);
@@ -178,6 +179,10 @@ Result<void> Catalog::Implementation::delete_function(const std::string& functio
     const auto [status] = Awaited<std::tuple<StoreStatus>>::wait_for(
         [&](auto done) { store_->remove_if(function_key(reference->name), loaded->rev, std::move(done)); });
     if (status == StoreStatus::kConflict) continue;
+    if (status == StoreStatus::kFailed) {
+      return Error(ErrorCode::ServiceException,
+                   "The catalogue's store cannot be written: " + store_->trouble());
+    }
     if (status == StoreStatus::kUnknown) {
       // Gone, or another function of that name: ours was deleted.
       auto now = load(*reference);
@@ -192,12 +197,62 @@ Result<void> Catalog::Implementation::delete_function(const std::string& functio
   }
 }
 
+Result<Catalog::Whole> Catalog::Implementation::get_function(const std::string& function,
+                                                             const std::string& qualifier) {
+  auto configuration = get_configuration(function, qualifier);
+  if (!configuration.ok()) return configuration.error();
+  auto reference = parse(function, qualifier);
+  auto loaded = load(*reference);
+  if (!loaded.ok()) return loaded.error();
+  auto version = load_version(loaded->record, *reference, configuration->version);
+  if (!version.ok()) return version.error();
+  return Whole{std::move(*configuration), std::move(version->code), std::move(loaded->record.tags),
+               loaded->record.reserved};
+}
+
+// ---- Tags
+
+namespace {
+
+// They belong to the function as a whole.
+Result<void> check_taggable(const model::FunctionReference& reference) {
+  if (reference.qualifier.empty()) return {};
+  return model::invalid_parameter(
+      "Tags on function aliases and versions are not supported. Please specify a function ARN.");
+}
+
+}  // namespace
+
 Result<std::map<std::string, std::string>> Catalog::Implementation::tags(const std::string& function) {
   auto reference = parse(function, {});
   if (!reference.ok()) return reference.error();
+  if (auto checked = check_taggable(*reference); !checked.ok()) return checked.error();
   auto loaded = load(*reference);
   if (!loaded.ok()) return loaded.error();
   return loaded->record.tags;
+}
+
+Result<void> Catalog::Implementation::tag(const std::string& function,
+                                          const std::map<std::string, std::string>& tags) {
+  auto reference = parse(function, {});
+  if (!reference.ok()) return reference.error();
+  if (auto checked = check_taggable(*reference); !checked.ok()) return checked;
+  if (auto checked = model::check_tags(tags); !checked.ok()) return checked;
+  return update(*reference, [&](Step& step) -> Result<void> {
+    for (const auto& [key, value] : tags) step.record.tags[key] = value;
+    return model::check_tag_rules(step.record.tags);
+  });
+}
+
+Result<void> Catalog::Implementation::untag(const std::string& function,
+                                            const std::vector<std::string>& keys) {
+  auto reference = parse(function, {});
+  if (!reference.ok()) return reference.error();
+  if (auto checked = check_taggable(*reference); !checked.ok()) return checked;
+  return update(*reference, [&](Step& step) -> Result<void> {
+    for (const std::string& key : keys) step.record.tags.erase(key);
+    return {};
+  });
 }
 
 }  // namespace lambed::catalog

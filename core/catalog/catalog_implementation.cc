@@ -22,8 +22,11 @@ using PutAnswer = std::tuple<StoreStatus, Rev>;
 // So often a store may leave it open whether a write happened before the caller is told.
 constexpr int kMostUnknownAnswers = 5;
 
-Error store_error() {
-  return {ErrorCode::ServiceException, "The catalogue's store does not answer. Try again."};
+Error store_error(const Store& store) {
+  const std::string trouble = store.trouble();
+  return {ErrorCode::ServiceException, trouble.empty()
+                                           ? "The catalogue's store does not answer. Try again."
+                                           : "The catalogue's store cannot be written: " + trouble};
 }
 
 GetAnswer get(Store& store, const std::string& key) {
@@ -64,7 +67,7 @@ Error Catalog::Implementation::no_alias(const model::FunctionReference& referenc
 Result<Catalog::Implementation::Loaded> Catalog::Implementation::load(
     const model::FunctionReference& reference) {
   auto [status, entity] = get(*store_, function_key(reference.name));
-  if (status != StoreStatus::kOk) return store_error();
+  if (status != StoreStatus::kOk) return store_error(*store_);
   if (!entity) return not_found(reference);
   auto record = function_from_bytes(entity->bytes);
   if (!record.ok()) return record.error();
@@ -78,7 +81,7 @@ Result<VersionRecord> Catalog::Implementation::load_version(const FunctionRecord
   const auto body = record.versions.find(number);
   if (body == record.versions.end()) return not_found(reference);
   auto [status, entity] = get(*store_, version_key(record.id, body->second));
-  if (status != StoreStatus::kOk) return store_error();
+  if (status != StoreStatus::kOk) return store_error(*store_);
   if (!entity) return not_found(reference);  // deleted since the record was read
   return version_from_bytes(entity->bytes);
 }
@@ -90,7 +93,7 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
     written.push_back(key);
     if (std::get<0>(put(*store_, key, bytes, std::nullopt)) != StoreStatus::kOk) {
       remove_bodies(written);
-      return store_error();
+      return store_error(*store_);
     }
   }
   const std::string key = function_key(name);
@@ -98,6 +101,10 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
   const std::string bytes = to_bytes(step.record);
   for (int unknown = 0; unknown < kMostUnknownAnswers; ++unknown) {
     StoreStatus status = std::get<0>(put(*store_, key, bytes, rev));
+    if (status == StoreStatus::kFailed) {
+      remove_bodies(written);
+      return store_error(*store_);
+    }
     if (status == StoreStatus::kUnknown || unknown > 0) {
       // The write may have happened, now or the time before: then the entity carries our mark.
       const auto [read, entity] = get(*store_, key);
@@ -116,7 +123,7 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
     return false;
   }
   // The bodies stay: if the write did happen after all, the function needs them.
-  return store_error();
+  return store_error(*store_);
 }
 
 void Catalog::Implementation::remove_bodies(const std::vector<std::string>& keys) {
@@ -214,12 +221,15 @@ Result<void> Catalog::Implementation::take_code(VersionRecord& version, CodePack
   return check_storage(version.code.size);
 }
 
-void Catalog::Implementation::touch(FunctionConfiguration& configuration) {
+std::string Catalog::Implementation::iso_now() const {
   const auto now = std::chrono::time_point_cast<std::chrono::milliseconds>(clock_.wall());
   const auto milliseconds = now.time_since_epoch().count() % 1000;
-  configuration.last_modified =
-      fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+0000", fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
-                  milliseconds);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}+0000",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(now)), milliseconds);
+}
+
+void Catalog::Implementation::touch(FunctionConfiguration& configuration) {
+  configuration.last_modified = iso_now();
   configuration.revision_id = random_.uuid();
 }
 

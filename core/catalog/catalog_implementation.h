@@ -39,7 +39,10 @@ class Catalog::Implementation {
   Result<std::vector<FunctionConfiguration>> list_functions();
   Result<void> delete_function(const std::string& function, const std::string& qualifier);
   Configuration settle_function(const std::string& function);
+  Result<Whole> get_function(const std::string& function, const std::string& qualifier);
   Result<std::map<std::string, std::string>> tags(const std::string& function);
+  Result<void> tag(const std::string& function, const std::map<std::string, std::string>& tags);
+  Result<void> untag(const std::string& function, const std::vector<std::string>& keys);
 
   // catalog_versions.cc
   Configuration publish_version(const PublishVersionRequest& request);
@@ -59,6 +62,8 @@ class Catalog::Implementation {
   Result<std::optional<int>> get_concurrency(const std::string& function);
   Result<void> delete_concurrency(const std::string& function);
   Result<void> put_provisioned(const std::string& function, const std::string& qualifier, int environments);
+  Result<std::vector<Provisioned>> list_provisioned(const std::string& function);
+  Result<Provisioned> get_provisioned(const std::string& function, const std::string& qualifier);
 
   const CatalogOptions options_;
   Clock& clock_;
@@ -110,6 +115,7 @@ class Catalog::Implementation {
                                                  const FunctionConfiguration& configuration);
   Result<void> take_code(VersionRecord& version, CodePackage& package);
   void touch(FunctionConfiguration& configuration);  // LastModified and RevisionId
+  std::string iso_now() const;                       // "2025-11-25T10:00:00.000+0000"
   void fill_in_live_code(const FunctionRecord& record, FunctionConfiguration& configuration);
   // The named version's number, "$LATEST" or a number: what an alias or version qualifier stands for.
   bool has_version(const FunctionRecord& record, const std::string& version) const;

@@ -40,7 +40,10 @@ std::string id_of(const CodeReference& reference) {
                                                         : reference.blob;
 }
 
-Error blob_error(StoreStatus status) {
+Error blob_error(StoreStatus status, const Blobs& blobs) {
+  if (status == StoreStatus::kFailed) {
+    return {ErrorCode::ServiceException, "The code cannot be stored: " + blobs.trouble()};
+  }
   return {ErrorCode::ServiceException,
           status == StoreStatus::kConflict
               ? "The stored code is missing or damaged"
@@ -173,7 +176,7 @@ class CodePackages::Stored final : public CodePackage {
   Result<void> read_blob(const Blobs::Sink& sink) {
     const auto [status] = Awaited<std::tuple<StoreStatus>>::wait_for(
         [&](auto done) { owner_->blobs_->get(reference_.blob, sink, std::move(done)); });
-    if (status != StoreStatus::kOk) return blob_error(status);
+    if (status != StoreStatus::kOk) return blob_error(status, *owner_->blobs_);
     return {};
   }
 
@@ -264,7 +267,7 @@ Result<std::shared_ptr<CodePackage>> CodePackages::store(const CodeReference& re
   const auto package = stored(reference);
   const auto [status] = Awaited<std::tuple<StoreStatus>>::wait_for(
       [&](auto done) { blobs_->put(reference.blob, source, std::move(done)); });
-  if (status != StoreStatus::kOk) return blob_error(status);
+  if (status != StoreStatus::kOk) return blob_error(status, *blobs_);
   if (auto unpacked = package->unpack_now(quotas); !unpacked.ok()) return unpacked.error();
   return std::shared_ptr<CodePackage>(package);
 }
@@ -335,6 +338,24 @@ Result<std::shared_ptr<CodePackage>> CodePackages::freeze(const std::shared_ptr<
   }();
   ::unlink(archive->c_str());
   return frozen;
+}
+
+Result<std::string> CodePackages::read(const CodeReference& reference) {
+  if (reference.form != CodeReference::Form::kZip && reference.form != CodeReference::Form::kInline) {
+    return model::invalid_parameter("The function's code is a folder.");
+  }
+  std::string bytes;
+  const auto [status] = Awaited<std::tuple<StoreStatus>>::wait_for([&](auto done) {
+    blobs_->get(
+        reference.blob, [&](std::string_view piece) { return bytes.append(piece), true; }, std::move(done));
+  });
+  if (status != StoreStatus::kOk) return blob_error(status, *blobs_);
+  return bytes;
+}
+
+void CodePackages::keep_blobs() {
+  std::lock_guard lock(mutex_);
+  blob_life_ = BlobLife::kUntilRemoved;
 }
 
 std::shared_ptr<CodePackage> CodePackages::open(const CodeReference& reference) {

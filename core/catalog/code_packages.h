@@ -39,6 +39,11 @@ class CodePackages : public std::enable_shared_from_this<CodePackages> {
   // The package that the catalogue has kept a reference of; unpacked when it is first asked for its task root.
   std::shared_ptr<CodePackage> open(const CodeReference& reference);
 
+  // The bytes of a stored zip or text, as they came. InvalidParameterValueException for a folder.
+  Result<std::string> read(const CodeReference& reference);
+  // From now on blobs stay when their last package goes: for a process that ends and leaves its store behind.
+  void keep_blobs();
+
   PackageRoot& root() { return *root_; }
 
  private:

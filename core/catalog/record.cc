@@ -2,6 +2,7 @@
 
 #include <cassert>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "base/digest.h"
 
@@ -43,6 +44,21 @@ json to_json(const FunctionConfiguration& c) {
                  {"state", c.state},
                  {"update", c.last_update_status}};
   put(object, "environment", c.environment);
+  if (c.log_format == LogFormat::kJson) {
+    object["application_log_level"] = c.application_log_level;
+    object["system_log_level"] = c.system_log_level;
+  }
+  const RecordedSettings usual;
+  const RecordedSettings& r = c.recorded;
+  for (const auto& [name, value, ordinary] :
+       {std::tuple<const char*, const std::string&, const std::string&>{"architecture", r.architecture,
+                                                                        usual.architecture},
+        {"tracing", r.tracing_mode, usual.tracing_mode},
+        {"snap_start", r.snap_start, usual.snap_start},
+        {"kms_key", r.kms_key_arn, usual.kms_key_arn},
+        {"dead_letters", r.dead_letter_target_arn, usual.dead_letter_target_arn}}) {
+    if (value != ordinary) object[name] = value;
+  }
   return object;
 }
 
@@ -69,6 +85,16 @@ FunctionConfiguration configuration_from(const json& object) {
   object.at("state").get_to(c.state);
   object.at("update").get_to(c.last_update_status);
   get(object, "environment", c.environment);
+  for (const auto& [name, member] :
+       {std::pair<const char*, std::string*>{"application_log_level", &c.application_log_level},
+        {"system_log_level", &c.system_log_level},
+        {"architecture", &c.recorded.architecture},
+        {"tracing", &c.recorded.tracing_mode},
+        {"snap_start", &c.recorded.snap_start},
+        {"kms_key", &c.recorded.kms_key_arn},
+        {"dead_letters", &c.recorded.dead_letter_target_arn}}) {
+    if (const auto it = object.find(name); it != object.end()) it->get_to(*member);
+  }
   return c;
 }
 
@@ -120,6 +146,7 @@ FunctionRecord function_from(const json& object) {
   object.at("provisioned").get_to(record.provisioned);
   object.at("tags").get_to(record.tags);
   get(object, "reserved", record.reserved);
+  if (const auto it = object.find("provisioned_at"); it != object.end()) it->get_to(record.provisioned_at);
   return record;
 }
 
@@ -179,6 +206,7 @@ std::string to_bytes(const FunctionRecord& record) {
                  {"tags", record.tags}};
   for (const auto& [name, alias] : record.aliases) object["aliases"][name] = to_json(alias);
   put(object, "reserved", record.reserved);
+  if (!record.provisioned_at.empty()) object["provisioned_at"] = record.provisioned_at;
   return object.dump();
 }
 

@@ -38,7 +38,8 @@ struct FunctionRecord {
   std::map<std::string, std::string> versions;  // number -> last part of the body's key
   std::string published_fingerprint;            // of $LATEST when last_version was published
   std::map<std::string, AliasRecord> aliases;
-  std::map<std::string, int> provisioned;  // by version number or alias
+  std::map<std::string, int> provisioned;             // by version number or alias
+  std::map<std::string, std::string> provisioned_at;  // when that was set
   std::optional<int> reserved;
   std::map<std::string, std::string> tags;
 };

@@ -24,7 +24,8 @@ struct Entity {
 enum class StoreStatus {
   kOk,
   kConflict,  // the entity is not (any more) in the state the caller named; nothing was changed
-  kUnknown    // the store cannot say whether it happened: read again before deciding
+  kUnknown,   // the store cannot say whether it happened: read again before deciding
+  kFailed     // it did not happen, and will not when tried again at once; Store::trouble says why
 };
 
 // Entities by key.
@@ -60,6 +61,9 @@ class Store {
   virtual std::uint64_t watch(const std::string& prefix, Watcher watcher) = 0;
   // No report is running or comes any more when this returns.
   virtual void unwatch(std::uint64_t watch) = 0;
+
+  // What keeps the store from writing, in words for the operator: "the disk of /data is full". Empty: nothing.
+  virtual std::string trouble() const { return {}; }
 };
 
 // Large immutable contents by their SHA-256 (64 lower-case hexadecimal digits).
@@ -80,6 +84,8 @@ class Blobs {
   virtual void get(const std::string& sha256, Sink sink, Done done) = 0;
   virtual void exists(const std::string& sha256, ExistsDone done) = 0;
   virtual void remove(const std::string& sha256, Done done) = 0;
+  // As Store::trouble.
+  virtual std::string trouble() const { return {}; }
 };
 
 }  // namespace lambed::catalog

@@ -13,6 +13,9 @@
 #include "cli/doctor_command.h"
 #include "cli/exit_codes.h"
 #include "cli/invoke_command.h"
+#include "cli/logs_command.h"
+#include "cli/runtime_probe.h"
+#include "cli/serve_command.h"
 #include "cli/standard_streams.h"
 #include "lambed/errors.h"
 
@@ -32,6 +35,16 @@ Examples:
   lambed invoke functions/hello --event '{"name":"Ada"}'
   lambed invoke app.py --handler app.main --event-file event.json --timeout 10
   curl -s https://example.com/event.json | lambed invoke function.zip -
+)";
+
+constexpr const char* kServeFooter = R"(
+Point AWS's tools at it: `aws --endpoint-url http://127.0.0.1:9001 lambda ...`, AWS_ENDPOINT_URL_LAMBDA, or an SDK's endpoint.
+Any credentials do; the region and the account (an access key of 12 digits) of a request's signature keep its functions apart.
+GET /health and /metrics tell how it is. SIGTERM or Ctrl-C lets requests under way end; a second one ends it at once.
+
+Examples:
+  lambed serve --functions functions
+  lambed serve --listen 127.0.0.1:0 --access-log access.json --quotas current
 )";
 
 int report(std::string_view problem) {
@@ -54,8 +67,17 @@ int run(int count, const char* const* arguments) {
   CLI::App* invoke = app.add_subcommand("invoke", "Runs a handler once and prints its answer");
   declare_invoke(*invoke, invoke_options);
   invoke->footer(kInvokeFooter);
-  const CLI::App* doctor = app.add_subcommand(
+  ServeOptions serve_options;
+  CLI::App* serve = app.add_subcommand("serve", "Serves functions over AWS's Lambda REST API");
+  declare_serve(*serve, serve_options);
+  serve->footer(kServeFooter);
+  LogsOptions logs_options;
+  CLI::App* logs = app.add_subcommand("logs", "Shows a function's log, of a running `lambed serve`");
+  declare_logs(*logs, logs_options);
+  CLI::App* doctor = app.add_subcommand(
       "doctor", "Tells which languages and sandbox mechanisms are there, what is missing, how to get it");
+  bool brief = false;
+  doctor->add_flag("--brief", brief, "One line: the runtimes that can run");
 
   try {
     app.parse(count, arguments);
@@ -70,10 +92,25 @@ int run(int count, const char* const* arguments) {
     if (const auto unknown = app.remaining(); app.get_subcommands().empty() && !unknown.empty()) {
       return report(fmt::format("there is no command '{}' (see `lambed --help`)", unknown.front()));
     }
-    const std::string help = invoke->parsed() ? "lambed invoke --help" : "lambed --help";
+    std::string help = "lambed --help";
+    for (const CLI::App* command : {static_cast<const CLI::App*>(invoke), static_cast<const CLI::App*>(serve),
+                                    static_cast<const CLI::App*>(logs)}) {
+      if (command->parsed()) help = "lambed " + command->get_name() + " --help";
+    }
     return report(fmt::format("{} (see `{}`)", error.what(), help));
   }
+  if (doctor->parsed() && brief) {
+    std::string runtimes;
+    {
+      const ReservedOutput output;  // whatever an interpreter prints while it starts is no part of the answer
+      runtimes = probe_runtimes();
+    }
+    write_standard_output(runtimes + "\n");
+    return kExitOk;
+  }
   if (doctor->parsed()) return run_doctor();
+  if (serve->parsed()) return run_serve(serve_options);
+  if (logs->parsed()) return run_logs(logs_options);
   return run_invoke(invoke_options);
 }
 

@@ -2,35 +2,16 @@
 
 #include <utility>
 
-#include "catalog/catalog.h"
 #include "environments/host_registry.h"
-#include "invocation/engine.h"
+#include "gateway/core.h"
 #include "lambed/embedding.h"
 
 namespace lambed {
 
-// Wires the rooms: the catalogue answers what there is, the engine runs it.
-class Gateway::Implementation {
+class Gateway::Implementation : public gateway::Core {
  public:
-  explicit Implementation(const GatewayOptions& options)
-      : clock_(options.clock != nullptr ? options.clock : std::make_shared<SystemClock>()),
-        random_(options.random != nullptr ? options.random : std::make_shared<SystemRandom>()),
-        catalog_({.quotas = options.quotas,
-                  .scope = {options.region, options.account},
-                  .settles_at_once = true,
-                  .other_languages = environments::HostRegistry::instance().languages()},
-                 *clock_, *random_),
-        engine_(invocation::Engine::start(options, catalog_.directory())) {}
-  ~Implementation() { engine_->close(); }
-
-  catalog::Catalog& catalog() { return catalog_; }
-  invocation::Engine& engine() { return *engine_; }
-
- private:
-  const std::shared_ptr<Clock> clock_;
-  const std::shared_ptr<Random> random_;
-  catalog::Catalog catalog_;
-  const std::shared_ptr<invocation::Engine> engine_;
+  // In memory, and ready when the call returns: an embedded gateway's functions are used at once.
+  explicit Implementation(const GatewayOptions& options) : Core(options, {}, true) {}
 };
 
 Gateway::Gateway(GatewayOptions options) : implementation_(std::make_shared<Implementation>(options)) {}

@@ -36,6 +36,8 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   FunctionUsage usage(const std::string& function_id) const;
   GatewayStatus status() const;
+  // Environments of that version that are ready or at work.
+  int environments_of(const catalog::FunctionVersion& version) const;
 
   void close();
   // This process was forked from the one that made the engine: its threads are not here.

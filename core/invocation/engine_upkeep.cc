@@ -46,6 +46,8 @@ std::shared_ptr<Engine> Engine::start(const GatewayOptions& options, catalog::Di
   directory.add_listener([weak](const Snapshot& before, const Snapshot& now) {
     if (const auto self = weak.lock()) self->catalogue_changed(before, now);
   });
+  // Functions that were stored before: nobody writes yet, so none is told twice.
+  for (const Snapshot& stored : directory.all()) engine->catalogue_changed(nullptr, stored);
   engine->services_->loop->post([weak, loop = engine->services_->loop.get()] {
     loop->set_scan([weak](Nanos now) {
       const auto self = weak.lock();

@@ -143,6 +143,20 @@ Result<void> check_against_account(const FunctionConfiguration& wanted, const Qu
   return {};
 }
 
+// JSON logs have levels, INFO unless said otherwise; text logs have none.
+void settle_log_levels(FunctionConfiguration& wanted) {
+  const bool json = wanted.log_format == LogFormat::kJson;
+  for (std::string* level : {&wanted.application_log_level, &wanted.system_log_level}) {
+    if (!json) {
+      level->clear();
+    } else if (level->empty()) {
+      *level = "INFO";
+    }
+  }
+}
+
+}  // namespace
+
 Result<void> check_tag_rules(const std::map<std::string, std::string>& tags) {
   if (tags.size() > kMaxTags) return invalid_parameter("Number of tags exceeds resource tag limit.");
   for (const auto& [key, value] : tags) {
@@ -153,7 +167,12 @@ Result<void> check_tag_rules(const std::map<std::string, std::string>& tags) {
   return {};
 }
 
-}  // namespace
+Result<void> check_tags(const std::map<std::string, std::string>& tags) {
+  Violations violations;
+  check_tags(tags, violations);
+  if (auto error = violations.error()) return *error;
+  return check_tag_rules(tags);
+}
 
 std::string compact_json(const std::map<std::string, std::string>& variables) {
   // Values that are not UTF-8 are refused before; the handler below keeps this function total.
@@ -219,6 +238,11 @@ Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, co
   wanted.layers = request.layers;
   wanted.log_format = request.log_format;
   wanted.isolation = request.isolation;
+  wanted.log_group = request.log_group;
+  wanted.application_log_level = request.application_log_level;
+  wanted.system_log_level = request.system_log_level;
+  wanted.recorded = request.recorded;
+  settle_log_levels(wanted);
 
   Violations violations;
   if (wanted.runtime.empty()) violations.add_missing("runtime");
@@ -244,6 +268,11 @@ Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
   if (request.environment) wanted.environment = request.environment;
   if (request.layers) wanted.layers = *request.layers;
   if (request.log_format) wanted.log_format = *request.log_format;
+  if (request.log_group) wanted.log_group = *request.log_group;
+  if (request.application_log_level) wanted.application_log_level = *request.application_log_level;
+  if (request.system_log_level) wanted.system_log_level = *request.system_log_level;
+  if (request.recorded) wanted.recorded = *request.recorded;
+  settle_log_levels(wanted);
 
   Violations violations;
   check_members(wanted, quotas, violations);

@@ -30,6 +30,11 @@ Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
                                           const UpdateConfigurationRequest& request, const Quotas& quotas,
                                           const OtherLanguages& others = {});
 
+// Both layers' rules on a function's tags, as they will be: lengths, at most 50, no "aws:".
+Result<void> check_tags(const std::map<std::string, std::string>& tags);
+// The business layer's part alone.
+Result<void> check_tag_rules(const std::map<std::string, std::string>& tags);
+
 // Whether AWS takes it as the name of an environment variable: [a-zA-Z]([a-zA-Z0-9_])+
 bool is_variable_name(std::string_view name);
 

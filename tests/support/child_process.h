@@ -37,6 +37,8 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   // False when the text does not come on standard error before the child ends or the time is over.
   bool wait_for_error_text(const std::string& text, std::chrono::milliseconds limit);
+  // What has come on standard error so far, as far as it was waited for.
+  const std::string& error_text() const { return end_.err; }
   void send_signal(int signal) const;
   // Waits for its end; after `limit` it is killed and the answer says so.
   ChildEnd wait(std::chrono::milliseconds limit = std::chrono::minutes(2));

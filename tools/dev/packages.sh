@@ -11,10 +11,11 @@ libuv1-dev|event loop, timers and wake-ups of the core
 libsimdjson-dev|checks every payload's JSON
 nlohmann-json3-dev|JSON of the control plane
 libzip-dev|reads code packages
+libsqlite3-dev|keeps functions on disk
 libcli11-dev|options of the lambed program
 libfmt-dev|formats log lines and messages
 libssl-dev|SHA-256 of code packages
-libboost-dev|headers that other parts of the build use
+libboost-dev|Beast, which reads HTTP
 python3|runs Python functions
 libpython3-dev|libpython and its headers, for the Python host
 ruby|runs Ruby functions

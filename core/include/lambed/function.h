@@ -32,6 +32,15 @@ class Code {
   std::string value_;
 };
 
+// Settings of Lambda that lambed keeps and answers, and that change nothing about how a function runs here.
+struct RecordedSettings {
+  std::string architecture = "x86_64";
+  std::string tracing_mode = "PassThrough";
+  std::string snap_start = "None";
+  std::string kms_key_arn = {};             // empty: none
+  std::string dead_letter_target_arn = {};  // empty: none
+};
+
 enum class LogFormat { kText, kJson };
 // kProcess is not there yet: create_function refuses it with HostUnavailable.
 enum class Isolation { kInProcess, kProcess };
@@ -53,6 +62,10 @@ struct CreateFunctionRequest {
   std::optional<int> ephemeral_storage_mb = {};  // default 512
   bool publish = false;
   Isolation isolation = Isolation::kInProcess;
+  std::string log_group = {};              // default /aws/lambda/NAME
+  std::string application_log_level = {};  // with JSON logs only; default INFO
+  std::string system_log_level = {};       // the same
+  RecordedSettings recorded = {};
 };
 
 // What UpdateFunctionConfiguration takes: unset members stay as they are.
@@ -69,6 +82,10 @@ struct UpdateConfigurationRequest {
   std::optional<LogFormat> log_format = {};
   std::optional<int> ephemeral_storage_mb = {};
   std::optional<std::string> revision_id = {};  // 412 when it is not the present one
+  std::optional<std::string> log_group = {};
+  std::optional<std::string> application_log_level = {};
+  std::optional<std::string> system_log_level = {};
+  std::optional<RecordedSettings> recorded = {};
 };
 
 struct UpdateCodeRequest {
@@ -77,6 +94,7 @@ struct UpdateCodeRequest {
   bool publish = false;
   bool dry_run = false;  // check everything, change nothing
   std::optional<std::string> revision_id = {};
+  std::optional<std::string> architecture = {};
 };
 
 // What the API answers about one version of a function.
@@ -95,6 +113,9 @@ struct FunctionConfiguration {
   std::vector<std::string> layers;
   LogFormat log_format = LogFormat::kText;
   std::string log_group;
+  std::string application_log_level;  // empty unless the logs are JSON
+  std::string system_log_level;
+  RecordedSettings recorded;
   Isolation isolation = Isolation::kInProcess;
   std::string code_sha256;  // base64; empty until asked for where the code is a live folder
   std::uint64_t code_size = 0;

@@ -1,0 +1,51 @@
+// The operations of the control plane, one function each, a file per family. They run on workers' threads, may wait for the
+// store, and throw Fault or lambed::Error.
+#pragma once
+
+#include "api/api.h"
+
+namespace lambed::api {
+
+using Perform = Reply (*)(Api&, Scope&, Call&);
+// nullptr: the operation is known and not supported yet.
+Perform find_operation(std::string_view name);
+
+// functions.cc
+Reply create_function(Api&, Scope&, Call&);
+Reply get_function(Api&, Scope&, Call&);
+Reply get_function_configuration(Api&, Scope&, Call&);
+Reply list_functions(Api&, Scope&, Call&);
+Reply update_function_code(Api&, Scope&, Call&);
+Reply update_function_configuration(Api&, Scope&, Call&);
+Reply delete_function(Api&, Scope&, Call&);
+// versions.cc
+Reply publish_version(Api&, Scope&, Call&);
+Reply list_versions(Api&, Scope&, Call&);
+Reply create_alias(Api&, Scope&, Call&);
+Reply get_alias(Api&, Scope&, Call&);
+Reply update_alias(Api&, Scope&, Call&);
+Reply delete_alias(Api&, Scope&, Call&);
+Reply list_aliases(Api&, Scope&, Call&);
+// settings.cc
+Reply put_concurrency(Api&, Scope&, Call&);
+Reply get_concurrency(Api&, Scope&, Call&);
+Reply delete_concurrency(Api&, Scope&, Call&);
+Reply put_provisioned(Api&, Scope&, Call&);
+Reply get_provisioned(Api&, Scope&, Call&);
+Reply delete_provisioned(Api&, Scope&, Call&);
+Reply list_provisioned(Api&, Scope&, Call&);
+Reply tag_resource(Api&, Scope&, Call&);
+Reply untag_resource(Api&, Scope&, Call&);
+Reply list_tags(Api&, Scope&, Call&);
+Reply get_account_settings(Api&, Scope&, Call&);
+Reply get_code_signing(Api&, Scope&, Call&);
+Reply get_runtime_management(Api&, Scope&, Call&);
+Reply get_policy(Api&, Scope&, Call&);
+
+// identity.cc: STS and IAM, the query protocol.
+http::Response perform_identity(Api& api, Call& call);
+
+// functions.cc: the bytes behind Code.Location.
+http::Response download_code(Api& api, const std::string& path);
+
+}  // namespace lambed::api

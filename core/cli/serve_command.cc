@@ -1,0 +1,213 @@
+#include "cli/serve_command.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include "api/api.h"
+#include "cli/ending_signals.h"
+#include "cli/exit_codes.h"
+#include "cli/function_folders.h"
+#include "cli/listen_address.h"
+#include "cli/runtime_probe.h"
+#include "gateway/durable_storage.h"
+#include "lambed/telemetry.h"
+
+namespace lambed::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr rlim_t kDescriptors = 8192;
+
+// A connection is a descriptor. Never lowers the limit, and takes what may be had.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kDescriptors) return;
+  limit.rlim_cur = std::min(kDescriptors, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::shared_ptr<api::AccessLog> access_log_of(const std::string& where) {
+  if (where == "off") return nullptr;
+  if (where == "-") return std::make_shared<api::AccessLog>(STDERR_FILENO);
+  const int descriptor = ::open(where.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+  if (descriptor < 0) throw CommandError(fmt::format("--access-log {}: {}", where, std::strerror(errno)));
+  return std::make_shared<api::AccessLog>(descriptor);
+}
+
+api::ApiOptions api_options(const ServeOptions& options) {
+  api::ApiOptions api;
+  api.gateway.quotas = options.quotas == "current" ? Quotas::current() : Quotas::classic();
+  api.gateway.region = options.region;
+  api.gateway.account = options.account;
+  api.hosts = options.allow_hosts;
+  api.strict_runtimes = options.strict_runtimes;
+  if (!options.quiet) api.log_sink = make_stderr_sink();
+  api.access_log = access_log_of(options.access_log);
+  return api;
+}
+
+void check(const ServeOptions& options) {
+  if (options.isolation == "process") {
+    throw CommandError("--isolation process: not there yet; functions run inside this process");
+  }
+  const bool is_account =
+      options.account.size() == 12 && options.account.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_account) throw CommandError(fmt::format("--account {}: an account is 12 digits", options.account));
+}
+
+std::string welcome(const ServeOptions& options, std::uint16_t port, const ListenAddress& address,
+                    std::size_t functions, bool has_functions) {
+  const std::string url = fmt::format("http://{}:{}", address.shown_host(), port);
+  std::string text = fmt::format("lambed {} serves the Lambda API at {}\n", LAMBED_VERSION, url);
+  text += fmt::format("  account    {} in {}; another where a request's signature names one\n",
+                      options.account, options.region);
+  text += "  runtimes   " + installed_runtimes() + "\n";
+  text +=
+      "  isolation  in_process: functions run inside this process and can do what it can. Signatures are "
+      "not\n"
+      "             verified: who reaches this port can upload code, so it listens on this machine only\n";
+  text +=
+      options.data.empty()
+          ? std::string("  storage    in memory: functions are gone when this ends (--data DIR keeps them)\n")
+          : fmt::format("  storage    {}\n", options.data);
+  if (has_functions)
+    text += fmt::format("  functions  {} from {}, watched for changes\n", functions, options.functions);
+  text += "Try\n";
+  text += fmt::format("  curl {}/health\n", url);
+  text += fmt::format("  aws --endpoint-url {} lambda list-functions\n", url);
+  text += fmt::format("  curl -d '{{\"name\":\"Ada\"}}' {}/2015-03-31/functions/NAME/invocations\n", url);
+  return text;
+}
+
+void wait_for_signal(const EndingSignals& signals) {
+  pollfd end{signals.descriptor(), POLLIN, 0};
+  while (signals.received() == 0) ::poll(&end, 1, -1);
+}
+
+}  // namespace
+
+void declare_serve(CLI::App& command, ServeOptions& options) {
+  command
+      .add_option("--listen", options.listen,
+                  "Address and port; this machine's own only (127.0.0.1:9001; port 0: any)")
+      ->type_name("ADDRESS:PORT");
+  command
+      .add_option("--data", options.data,
+                  "Keeps functions and their code in this folder (without it: in memory)")
+      ->type_name("DIR");
+  command
+      .add_option("--functions", options.functions,
+                  "Loads every folder in DIR as a function, and again when it changes")
+      ->type_name("DIR");
+  command.add_option("--region", options.region, "For requests without a signature (us-east-1)")
+      ->type_name("REGION");
+  command
+      .add_option("--account", options.account, "For requests whose access key is no account (123456789012)")
+      ->type_name("ACCOUNT");
+  command
+      .add_option("--quotas", options.quotas,
+                  "classic (the default) or current: which of Lambda's quota tables holds")
+      ->type_name("SET")
+      ->check(CLI::IsMember({"classic", "current"}));
+  command.add_option("--isolation", options.isolation, "in_process (the default); process: not there yet")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"in_process", "process"}));
+  command
+      .add_option("--auth", options.auth,
+                  "none (the default, and all there is yet): signatures are not verified")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"none"}));
+  command.add_flag("--strict-runtimes", options.strict_runtimes,
+                   "Refuses a runtime whose version is not the installed interpreter's");
+  command
+      .add_option("--access-log", options.access_log,
+                  "One line of JSON for each request: a file, - for standard error, off (the default)")
+      ->type_name("FILE");
+  command.add_flag("--quiet", options.quiet,
+                   "Keeps the functions' logs off standard error (`lambed logs` has them)");
+  command
+      .add_option("--allow-host", options.allow_hosts,
+                  "One more name that requests may call this server by; may be repeated")
+      ->type_name("NAME")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false);
+  command.add_option("--loops", options.loops, "Event loops (half of the processors, at most 4)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+  command.add_option("--drain", options.drain_s, "Seconds that requests under way get after SIGTERM (10)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 3600));
+}
+
+int run_serve(const ServeOptions& options) {
+  check(options);
+  const ListenAddress address = loopback_address(options.listen);
+  EndingSignals signals;
+  raise_descriptor_limit();
+
+  // First of all: it outlives whatever uses it.
+  std::optional<gateway::DurableStorage> storage;
+  api::ApiOptions api_settings = api_options(options);
+  if (!options.data.empty()) {
+    try {
+      api_settings.storage = storage.emplace(options.data).storage();
+    } catch (const std::runtime_error& error) {
+      throw CommandError(fmt::format("--data {}", error.what()));
+    }
+  }
+  api::Api api(std::move(api_settings));
+  api.default_scope();
+  http::ServerOptions http;
+  http.host = address.host;
+  http.port = address.port;
+  http.loops = options.loops > 0
+                   ? options.loops
+                   : std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 1, 4);
+  // Before anybody can ask for them.
+  std::optional<FunctionFolders> folders;
+  if (!options.functions.empty()) folders.emplace(api, options.functions);
+  std::optional<http::Server> server;
+  try {
+    server.emplace(http, api);
+  } catch (const std::system_error& error) {
+    throw CommandError(fmt::format("--listen {}: {}", options.listen, error.what()));
+  }
+  api.set_server(&*server);
+  fmt::print(stderr, "{}",
+             welcome(options, server->port(), address, folders ? folders->loaded() : 0, folders.has_value()));
+  std::fflush(stderr);
+
+  wait_for_signal(signals);
+  fmt::print(stderr, "lambed: ending; requests under way get {} s\n", options.drain_s);
+  folders.reset();
+  api.begin_drain();
+  const bool all_gone = server->drain(std::chrono::seconds(options.drain_s));
+  if (!all_gone) fmt::print(stderr, "lambed: some requests were not done in time\n");
+  api.set_server(nullptr);
+  server.reset();
+  if (api.abandoned_environments() > 0) {
+    // A handler that cannot be stopped still runs in its interpreter: nothing may be finalised under it.
+    std::fflush(nullptr);
+    ::_exit(kExitOk);
+  }
+  return kExitOk;
+}
+
+}  // namespace lambed::cli
