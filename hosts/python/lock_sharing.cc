@@ -36,8 +36,11 @@ void LockSharing::enable() { enabled_ = true; }
 
 void LockSharing::join(const std::shared_ptr<LockHolder>& holder) {
   if (!enabled_) return;
-  std::lock_guard lock(mutex_);
-  holders_.push_back(holder);
+  {
+    std::lock_guard lock(mutex_);
+    holders_.push_back(holder);
+  }
+  if (running_.load() > 1 && asleep_.load()) wake();
 }
 
 void LockSharing::part(const LockHolder* holder) {
@@ -96,7 +99,7 @@ void LockSharing::watch() {
         holders.clear();  // so that nothing closed is kept meanwhile
         asleep_.store(true);
         // Whoever enters either sees that we sleep, or was counted before we look once more.
-        if (running_.load() < 2 &&
+        if ((running_.load() < 2 || holders_.empty()) &&
             !changed_.wait_for(lock, kLongestSleep, [this] { return !asleep_.load(); })) {
           has_thread_ = false;  // and asleep_ stays: whoever enters next comes to `wake`
           return;
@@ -107,7 +110,7 @@ void LockSharing::watch() {
       holders = holders_;
     }
     std::this_thread::sleep_for(kTurn);
-    if (running_.load() < 2) {
+    if (running_.load() < 2 || holders.empty()) {  // nobody to ask
       ++quiet;
       continue;
     }
