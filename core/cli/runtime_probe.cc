@@ -11,12 +11,13 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <string>
+#include <vector>
 
 #include "cli/function_source.h"
 #include "lambed/gateway.h"
-
-extern char** environ;
 
 namespace lambed::cli {
 namespace {
@@ -32,6 +33,16 @@ std::string languages_with_plugins() {
                       : text + " (versions: `lambed doctor`)";
 }
 
+// What decides which interpreters are found. Not `environ`: inside node there are two of it (node/lib/native.cjs).
+std::vector<std::string> environment_of_probe() {
+  std::vector<std::string> variables;
+  for (const char* name : {"PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LAMBED_HOST_PATH", "VIRTUAL_ENV",
+                           "RUBYLIB", "RUBYOPT", "GEM_PATH", "LANG"}) {
+    if (const char* value = std::getenv(name)) variables.push_back(std::string(name) + "=" + value);
+  }
+  return variables;
+}
+
 // The output of `program --list-runtimes`; empty when there is none.
 std::string ask(const std::string& program) {
   int ends[2];
@@ -42,8 +53,12 @@ std::string ask(const std::string& program) {
   ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   std::string words[] = {program, "doctor", "--brief"};
   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
+  std::vector<std::string> variables = environment_of_probe();
+  std::vector<char*> environment;
+  for (std::string& variable : variables) environment.push_back(variable.data());
+  environment.push_back(nullptr);
   pid_t child = 0;
-  const int failed = ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environ);
+  const int failed = ::posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environment.data());
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   std::string text;
