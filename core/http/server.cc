@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 constexpr int kBacklog = 1024;
 constexpr Nanos kTick = 100'000'000;
 
-[[noreturn]] void fail(int error, const std::string& what) {
+[[noreturn]] void fail_to_listen(int error, const std::string& what) {
   throw std::system_error(error, std::generic_category(), what);
 }
 
@@ -34,7 +34,7 @@ class Address {
     } else if (uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&storage_)) == 0) {
       size_ = sizeof(sockaddr_in6);
     } else {
-      fail(EINVAL, host + " is not an IP address");
+      fail_to_listen(EINVAL, host + " is not an IP address");
     }
   }
   int family() const { return storage_.ss_family; }
@@ -206,7 +206,7 @@ Server::Server(ServerOptions options, Application& application)
   const ServerOptions& wanted = shared_->options;
   // Without SO_REUSEPORT first: that finds another program on the port, which would otherwise get a part of the connections.
   const int probe = bound_socket(Address(wanted.host, wanted.port), false);
-  if (probe < 0) fail(errno, "cannot listen on " + wanted.host + ":" + std::to_string(wanted.port));
+  if (probe < 0) fail_to_listen(errno, "cannot listen on " + wanted.host + ":" + std::to_string(wanted.port));
   port_ = port_of(probe);
   ::close(probe);
   const auto clock = std::make_shared<SystemClock>();
@@ -216,7 +216,7 @@ Server::Server(ServerOptions options, Application& application)
     if (socket < 0) {
       const int error = errno;
       for (const int bound : sockets) ::close(bound);
-      fail(error, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
+      fail_to_listen(error, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
     }
     sockets.push_back(socket);
   }
@@ -231,7 +231,7 @@ Server::Server(ServerOptions options, Application& application)
       acceptor->close_everything();
       acceptor->loop().stop();
     }
-    fail(-status, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
+    fail_to_listen(-status, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
   }
 }
 
