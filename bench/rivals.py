@@ -54,7 +54,9 @@ lambdaLocal.setLogger({ log() {}, info() {}, warn() {}, error() {}, debug() {}, 
   const times = [];
   for (let i = 0; i < Number(process.argv[2]); i += 1) {
     const begin = process.hrtime.bigint();
-    await lambdaLocal.execute({ event: JSON.parse(process.argv[1]), lambdaFunc: { handler }, lambdaHandler: 'handler', timeoutMs: 60000, verboseLevel: 0 });
+    await lambdaLocal.execute({
+      event: JSON.parse(process.argv[1]), lambdaFunc: { handler }, lambdaHandler: 'handler', timeoutMs: 60000, verboseLevel: 0,
+    });
     times.push(process.hrtime.bigint() - begin);
   }
   console.log(times.join('\\n'));

@@ -42,7 +42,8 @@ def handler(event, context):
     if event.get("fail"): raise ValueError("on purpose")
     if event.get("sleep"): time.sleep(event["sleep"])
     return {"version": 1, "name": context.function_name, "arn": context.invoked_function_arn, "tag": os.environ["TAG"],
-            "id": context.aws_request_id, "region": os.environ["AWS_REGION"], "client": context.client_context and context.client_context.custom}
+            "id": context.aws_request_id, "region": os.environ["AWS_REGION"],
+            "client": context.client_context and context.client_context.custom}
 """
 SECOND = FIRST.replace('"version": 1', '"version": 2')
 
@@ -67,7 +68,8 @@ aws_lambda.get_waiter("function_active_v2").wait(FunctionName="story")
 aws_lambda.get_waiter("function_active").wait(FunctionName="story")
 whole = aws_lambda.get_function(FunctionName=arn)
 assert whole["Tags"] == {"made": "by boto3"} and whole["Configuration"]["LastUpdateStatus"] == "Successful"
-assert [f["FunctionName"] for page in aws_lambda.get_paginator("list_functions").paginate() for f in page["Functions"]] == ["story"]
+pages = aws_lambda.get_paginator("list_functions").paginate()
+assert [f["FunctionName"] for page in pages for f in page["Functions"]] == ["story"]
 
 
 def invoke(payload, **more):
@@ -119,7 +121,8 @@ aws_lambda.untag_resource(Resource=arn, TagKeys=["made"])
 assert aws_lambda.list_tags(Resource=arn)["Tags"] == {"more": "1"}
 
 aws_lambda.put_provisioned_concurrency_config(FunctionName="story", Qualifier="live", ProvisionedConcurrentExecutions=1)
-assert aws_lambda.list_provisioned_concurrency_configs(FunctionName="story")["ProvisionedConcurrencyConfigs"][0]["FunctionArn"] == f"{arn}:live"
+provisioned = aws_lambda.list_provisioned_concurrency_configs(FunctionName="story")["ProvisionedConcurrencyConfigs"]
+assert provisioned[0]["FunctionArn"] == f"{arn}:live"
 aws_lambda.delete_provisioned_concurrency_config(FunctionName="story", Qualifier="live")
 aws_lambda.put_function_concurrency(FunctionName="story", ReservedConcurrentExecutions=0)
 assert aws_lambda.get_function_concurrency(FunctionName="story")["ReservedConcurrentExecutions"] == 0
@@ -132,9 +135,11 @@ refused(lambda: invoke({}, InvocationType="Event"), "OperationNotSupportedExcept
 assert aws_lambda.invoke(FunctionName="story", InvocationType="DryRun")["StatusCode"] == 204
 refused(lambda: aws_lambda.list_layers(), "OperationNotSupportedException", 501, "ListLayers")
 refused(lambda: aws_lambda.get_policy(FunctionName="story"), "ResourceNotFoundException", 404, "No policy is associated")
-refused(lambda: aws_lambda.get_alias(FunctionName="story", Name="nope"), "ResourceNotFoundException", 404, f"Cannot find alias arn: {arn}:nope")
+refused(lambda: aws_lambda.get_alias(FunctionName="story", Name="nope"),
+        "ResourceNotFoundException", 404, f"Cannot find alias arn: {arn}:nope")
 refused(
-    lambda: aws_lambda.create_function(FunctionName="bad", Runtime="python2.7", Role=role["Arn"], Handler="a.b", Code={"ZipFile": package("")}),
+    lambda: aws_lambda.create_function(
+        FunctionName="bad", Runtime="python2.7", Role=role["Arn"], Handler="a.b", Code={"ZipFile": package("")}),
     "InvalidParameterValueException", 400, "The runtime parameter of python2.7 is no longer supported",
 )
 
