@@ -9,6 +9,12 @@
 namespace lambed::together {
 namespace {
 
+#ifdef LAMBED_SANITIZED
+constexpr bool kJudged = false;  // AddressSanitizer keeps what is freed for a while, to see who uses it still
+#else
+constexpr bool kJudged = true;
+#endif
+
 struct Allowance {
   const char* language;
   int environments;
@@ -71,7 +77,7 @@ void gives_environments_back(const Order& order) {
     const long each = (settled_kb() - before) / known.environments;
     std::printf("%s %s: %ld kB stay of each of %d environments\n", language.c_str(), version.c_str(), each,
                 known.environments);
-    expect(each <= known.kb_each,
+    expect(!kJudged || each <= known.kb_each,
            language + " " + version + " keeps " + std::to_string(each) + " kB of each environment");
     await(
         "the threads of " + language + " end", [&] { return count_threads() <= threads; }, kUntilThreadsEnd);
@@ -91,7 +97,7 @@ void gives_gateways_back(const Order& order) {
   for (int i = 0; i < kGateways; ++i) live_once();
   const long each = (settled_kb() - before) / kGateways;
   std::printf("%ld kB stay of each of %d gateways with three environments\n", each, kGateways);
-  expect(each <= kMostKbEach, "each gateway keeps " + std::to_string(each) + " kB");
+  expect(!kJudged || each <= kMostKbEach, "each gateway keeps " + std::to_string(each) + " kB");
   await(
       "the threads of gateways end", [&] { return count_threads() <= threads; }, kUntilThreadsEnd);
 }
