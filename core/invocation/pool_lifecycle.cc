@@ -13,6 +13,9 @@ using environments::EnvironmentState;
 
 namespace {
 
+// How long an environment that has answered may take to look for the next call.
+constexpr Nanos kFinishingTime = 1'000'000;
+
 // Between two steps of interrupting the same environment: each may use a stronger means.
 constexpr Nanos kEscalationStep = to_nanos(std::chrono::milliseconds(100));
 // Inits that are begun at once in a language whose environments share one lock. More would not be ready sooner: they take the lock
@@ -444,7 +447,14 @@ Nanos EnvironmentPool::sweep(Nanos now) {
       expired.push_back(shared(**oldest));
       idle_.erase(oldest);
     }
-    if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) next = now + expiry;
+    if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) {
+      next = now + expiry;
+      // One that has just answered is not in line yet, and its idle time runs already.
+      for (const Shared& environment : environments_) {
+        if (environment->state() == EnvironmentState::kFinishing)
+          next = std::min(next, std::max(environment->idle_since + expiry, now + kFinishingTime));
+      }
+    }
     if (!retired_ && !services_->closing.load(std::memory_order_relaxed)) {
       missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
       if (missing > 0 && now < warm_again_) {

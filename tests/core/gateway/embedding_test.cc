@@ -187,6 +187,7 @@ BOOST_AUTO_TEST_CASE(a_child_can_close_and_destroy_its_copy_and_exit) {
   BOOST_TEST(second->invoke({.function = "hello"}).ok());
 }
 
+#ifndef __SANITIZE_THREAD__  // a thread of the child may bear the number of one that it left behind, which TSan takes for an error
 BOOST_AUTO_TEST_CASE(a_new_gateway_of_the_child_says_that_the_hosts_are_the_parents) {
   create("hello", "echo");
   BOOST_TEST(gateway.invoke({.function = "hello"}).ok());
@@ -204,6 +205,7 @@ BOOST_AUTO_TEST_CASE(a_new_gateway_of_the_child_says_that_the_hosts_are_the_pare
   });
   BOOST_TEST(how == 7);
 }
+#endif
 
 BOOST_AUTO_TEST_SUITE_END()
 
