@@ -19,8 +19,6 @@ namespace {
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
 
-constexpr int kInFlight = 64;
-
 class DroppingSink final : public lambed::LogSink {
  public:
   void write(const lambed::LogRecord&) override {}
@@ -54,12 +52,12 @@ class Driver {
   }
 
   // Each answer begins the next call, on the core loop's thread.
-  json flood(int calls) {
+  json flood(int calls, int in_flight) {
     left_ = calls;
-    running_ = kInFlight;
+    running_ = in_flight;
     done_ = {};
     const auto begin = Clock::now();
-    for (int i = 0; i < kInFlight; ++i) next();
+    for (int i = 0; i < in_flight; ++i) next();
     done_.get_future().wait();
     return {{"per_second", calls / seconds_since(begin)}};
   }
@@ -102,8 +100,9 @@ int main(int count, char** words) {
     std::istringstream request(line);
     std::string what;
     int calls = 0;
-    request >> what >> calls;
-    const json answer = what == "flood" ? driver.flood(calls) : driver.round_trips(calls);
+    int in_flight = 0;
+    request >> what >> calls >> in_flight;
+    const json answer = what == "flood" ? driver.flood(calls, in_flight) : driver.round_trips(calls);
     std::cout << answer.dump() << std::endl;
   }
 }

@@ -6,7 +6,6 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 
 const { Gateway } = createRequire(path.join(process.cwd(), 'package.json'))('lambed');
-const inFlight = 64;
 const event = { text: 'x'.repeat(89) };
 
 const { runtime, source } = JSON.parse(readFileSync(new URL('functions.json', import.meta.url), 'utf8'))[process.argv[2]];
@@ -28,7 +27,7 @@ async function roundTrips(calls) {
   return { p50_us: times.sort()[calls >> 1] * 1000 };
 }
 
-async function flood(calls) {
+async function flood(calls, inFlight) {
   let left = calls;
   const caller = async () => {
     while (left-- > 0) await call();
@@ -39,7 +38,7 @@ async function flood(calls) {
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const [what, calls] = line.split(' ');
-  console.log(JSON.stringify(await (what === 'flood' ? flood : roundTrips)(Number(calls))));
+  const [what, ...numbers] = line.split(' ');
+  console.log(JSON.stringify(await (what === 'flood' ? flood : roundTrips)(...numbers.map(Number))));
 }
 await gateway.close();

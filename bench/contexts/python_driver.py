@@ -10,7 +10,6 @@ from pathlib import Path
 
 import lambed
 
-IN_FLIGHT = 64
 EVENT = {"text": "x" * 89}
 
 warnings.simplefilter("ignore", lambed.SharedLockWarning)
@@ -40,7 +39,7 @@ async def ainvoke(calls: int) -> dict[str, float]:
     return {"p50_us": statistics.median(times) / 1000}
 
 
-async def flood(calls: int) -> dict[str, float]:
+async def flood(calls: int, in_flight: int) -> dict[str, float]:
     left = calls
 
     async def caller() -> None:
@@ -50,16 +49,16 @@ async def flood(calls: int) -> dict[str, float]:
             assert (await gateway.ainvoke("echo", EVENT)).ok
 
     begin = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(IN_FLIGHT)))
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
     return {"per_second": calls / (time.perf_counter() - begin)}
 
 
 with asyncio.Runner() as loop:
     for line in sys.stdin:
-        what, calls = line.split()
+        what, *numbers = line.split()
         if what == "invoke":
-            answer = invoke(int(calls))
+            answer = invoke(int(numbers[0]))
         else:
-            answer = loop.run(flood(int(calls)) if what == "flood" else ainvoke(int(calls)))
+            answer = loop.run((flood if what == "flood" else ainvoke)(*map(int, numbers)))
         print(json.dumps(answer), flush=True)
 gateway.close()

@@ -4,7 +4,7 @@ run.py --python VENV/bin/python --app FOLDER [--driver build/release/bench/bench
 
 VENV and FOLDER are an environment and a folder in which the packages are installed. A driver of each context is started for
 each language of functions, and they are asked by turns, so that a machine that slows down slows down all of them. A driver
-reads lines, "invoke N", "ainvoke N" (Python's asyncio) or "flood N" (64 in flight), and answers each with a line of JSON.
+reads lines, "invoke N", "ainvoke N" (Python's asyncio) or "flood N IN_FLIGHT", and answers each with a line of JSON.
 """
 
 import argparse
@@ -19,6 +19,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TARGETS = {("python", "invoke"): 5.0, ("python", "ainvoke"): 15.0, ("node", "invoke"): 10.0}  # us more than C++
 FLOODS = {"python": 100_000, "node": 150_000}  # calls a second by Node.js functions
+IN_FLIGHT = 64
 TITLES = {"cpp": "C++ invoke", "python": "Python invoke", "node": "JS await invoke"}
 
 
@@ -27,9 +28,9 @@ class Driver:
         words = [str(word) for word in command]
         self._process = subprocess.Popen(words, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def ask(self, what: str, calls: int) -> dict[str, float]:
+    def ask(self, what: str, *numbers: int) -> dict[str, float]:
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{what} {calls}\n")
+        self._process.stdin.write(" ".join(map(str, (what, *numbers))) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
@@ -50,14 +51,15 @@ def measure(language: str, options: argparse.Namespace) -> None:
     for context, way in ways:
         drivers[context].ask(way, options.calls)
     for driver in drivers.values():
-        driver.ask("flood", options.flood // 4)  # opens the environments
+        for in_flight in range(4, IN_FLIGHT + 1, 4):  # opens the environments, a few at a time
+            driver.ask("flood", 50 * in_flight, in_flight)
     times: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
     floods: dict[str, list[float]] = {context: [] for context in drivers}
     for _ in range(options.rounds):
         for context, way in ways:
             times[context, way].append(drivers[context].ask(way, options.calls)["p50_us"])
         for context, driver in drivers.items():
-            floods[context].append(driver.ask("flood", options.flood)["per_second"])
+            floods[context].append(driver.ask("flood", options.flood, IN_FLIGHT)["per_second"])
     for driver in drivers.values():
         driver.end()
     print(f"\n{language} functions, 100 B echo, {options.rounds} rounds by turns: median of the rounds' p50")
