@@ -179,10 +179,7 @@ Result<void> Catalog::Implementation::delete_function(const std::string& functio
     const auto [status] = Awaited<std::tuple<StoreStatus>>::wait_for(
         [&](auto done) { store_->remove_if(function_key(reference->name), loaded->rev, std::move(done)); });
     if (status == StoreStatus::kConflict) continue;
-    if (status == StoreStatus::kFailed) {
-      return Error(ErrorCode::ServiceException,
-                   "The catalogue's store cannot be written: " + store_->trouble());
-    }
+    if (status == StoreStatus::kFailed) return store_error();
     if (status == StoreStatus::kUnknown) {
       // Gone, or another function of that name: ours was deleted.
       auto now = load(*reference);

@@ -22,13 +22,6 @@ using PutAnswer = std::tuple<StoreStatus, Rev>;
 // So often a store may leave it open whether a write happened before the caller is told.
 constexpr int kMostUnknownAnswers = 5;
 
-Error store_error(const Store& store) {
-  const std::string trouble = store.trouble();
-  return {ErrorCode::ServiceException, trouble.empty()
-                                           ? "The catalogue's store does not answer. Try again."
-                                           : "The catalogue's store cannot be written: " + trouble};
-}
-
 GetAnswer get(Store& store, const std::string& key) {
   return Awaited<GetAnswer>::wait_for([&](auto done) { store.get(key, std::move(done)); });
 }
@@ -67,7 +60,7 @@ Error Catalog::Implementation::no_alias(const model::FunctionReference& referenc
 Result<Catalog::Implementation::Loaded> Catalog::Implementation::load(
     const model::FunctionReference& reference) {
   auto [status, entity] = get(*store_, function_key(reference.name));
-  if (status != StoreStatus::kOk) return store_error(*store_);
+  if (status != StoreStatus::kOk) return store_error();
   if (!entity) return not_found(reference);
   auto record = function_from_bytes(entity->bytes);
   if (!record.ok()) return record.error();
@@ -81,7 +74,7 @@ Result<VersionRecord> Catalog::Implementation::load_version(const FunctionRecord
   const auto body = record.versions.find(number);
   if (body == record.versions.end()) return not_found(reference);
   auto [status, entity] = get(*store_, version_key(record.id, body->second));
-  if (status != StoreStatus::kOk) return store_error(*store_);
+  if (status != StoreStatus::kOk) return store_error();
   if (!entity) return not_found(reference);  // deleted since the record was read
   return version_from_bytes(entity->bytes);
 }
@@ -93,7 +86,7 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
     written.push_back(key);
     if (std::get<0>(put(*store_, key, bytes, std::nullopt)) != StoreStatus::kOk) {
       remove_bodies(written);
-      return store_error(*store_);
+      return store_error();
     }
   }
   const std::string key = function_key(name);
@@ -103,7 +96,7 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
     StoreStatus status = std::get<0>(put(*store_, key, bytes, rev));
     if (status == StoreStatus::kFailed) {
       remove_bodies(written);
-      return store_error(*store_);
+      return store_error();
     }
     if (status == StoreStatus::kUnknown || unknown > 0) {
       // The write may have happened, now or the time before: then the entity carries our mark.
@@ -123,7 +116,7 @@ Result<bool> Catalog::Implementation::commit(const std::string& name, Step& step
     return false;
   }
   // The bodies stay: if the write did happen after all, the function needs them.
-  return store_error(*store_);
+  return store_error();
 }
 
 void Catalog::Implementation::remove_bodies(const std::vector<std::string>& keys) {
@@ -219,6 +212,13 @@ Result<void> Catalog::Implementation::take_code(VersionRecord& version, CodePack
   version.configuration.code_sha256 = std::move(*sha256);
   version.configuration.code_size = version.code.size;
   return check_storage(version.code.size);
+}
+
+Error Catalog::Implementation::store_error() const {
+  const std::string trouble = store_->trouble();
+  return {ErrorCode::ServiceException, trouble.empty()
+                                           ? "The catalogue's store does not answer. Try again."
+                                           : "The catalogue's store cannot be written: " + trouble};
 }
 
 std::string Catalog::Implementation::iso_now() const {

@@ -115,6 +115,7 @@ class Catalog::Implementation {
                                                  const FunctionConfiguration& configuration);
   Result<void> take_code(VersionRecord& version, CodePackage& package);
   void touch(FunctionConfiguration& configuration);  // LastModified and RevisionId
+  Error store_error() const;                         // why the store has not done what it was asked
   std::string iso_now() const;                       // "2025-11-25T10:00:00.000+0000"
   void fill_in_live_code(const FunctionRecord& record, FunctionConfiguration& configuration);
   // The named version's number, "$LATEST" or a number: what an alias or version qualifier stands for.

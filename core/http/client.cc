@@ -12,16 +12,13 @@
 #include <cerrno>
 #include <limits>
 #include <stdexcept>
-#include <system_error>
+
+#include "http/failure.h"
 
 namespace lambed::http {
 namespace {
 
 namespace beast = boost::beast;
-
-[[noreturn]] void fail(int error, const std::string& what) {
-  throw std::system_error(error, std::generic_category(), what);
-}
 
 class ResponseParser final : public beast::http::basic_parser<false> {
  public:

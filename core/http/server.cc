@@ -9,10 +9,10 @@
 #include <condition_variable>
 #include <ctime>
 #include <mutex>
-#include <system_error>
 #include <thread>
 
 #include "http/connection.h"
+#include "http/failure.h"
 
 namespace lambed::http {
 namespace {
@@ -22,10 +22,6 @@ using namespace std::chrono_literals;
 constexpr int kBacklog = 1024;
 constexpr Nanos kTick = 100'000'000;
 
-[[noreturn]] void fail_to_listen(int error, const std::string& what) {
-  throw std::system_error(error, std::generic_category(), what);
-}
-
 class Address {
  public:
   Address(const std::string& host, std::uint16_t port) {
@@ -34,7 +30,7 @@ class Address {
     } else if (uv_ip6_addr(host.c_str(), port, reinterpret_cast<sockaddr_in6*>(&storage_)) == 0) {
       size_ = sizeof(sockaddr_in6);
     } else {
-      fail_to_listen(EINVAL, host + " is not an IP address");
+      fail(EINVAL, host + " is not an IP address");
     }
   }
   int family() const { return storage_.ss_family; }
@@ -206,7 +202,7 @@ Server::Server(ServerOptions options, Application& application)
   const ServerOptions& wanted = shared_->options;
   // Without SO_REUSEPORT first: that finds another program on the port, which would otherwise get a part of the connections.
   const int probe = bound_socket(Address(wanted.host, wanted.port), false);
-  if (probe < 0) fail_to_listen(errno, "cannot listen on " + wanted.host + ":" + std::to_string(wanted.port));
+  if (probe < 0) fail(errno, "cannot listen on " + wanted.host + ":" + std::to_string(wanted.port));
   port_ = port_of(probe);
   ::close(probe);
   const auto clock = std::make_shared<SystemClock>();
@@ -216,7 +212,7 @@ Server::Server(ServerOptions options, Application& application)
     if (socket < 0) {
       const int error = errno;
       for (const int bound : sockets) ::close(bound);
-      fail_to_listen(error, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
+      fail(error, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
     }
     sockets.push_back(socket);
   }
@@ -231,7 +227,7 @@ Server::Server(ServerOptions options, Application& application)
       acceptor->close_everything();
       acceptor->loop().stop();
     }
-    fail_to_listen(-status, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
+    fail(-status, "cannot listen on " + wanted.host + ":" + std::to_string(port_));
   }
 }
 

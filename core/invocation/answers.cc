@@ -84,6 +84,18 @@ void deliver(Services& services, Invocation& invocation) {
   }
 }
 
+// What every timeout has in common, once its document is written.
+void deliver_timeout(Services& services, Invocation& invocation, environments::Environment* environment,
+                     Nanos now) {
+  invocation.result.function_error = "Unhandled";
+  Ran ran;
+  ran.duration = std::min<Nanos>(now - (invocation.started != 0 ? invocation.started : invocation.submitted),
+                                 timeout_of(invocation).count());
+  ran.status = telemetry::ReportStatus::kTimeout;
+  report(services, invocation, environment, ran);
+  deliver(services, invocation);
+}
+
 }  // namespace
 
 void answer_with(Services& services, Invocation& invocation, environments::Environment& environment,
@@ -104,7 +116,6 @@ void answer_timeout(Services& services, Invocation& invocation, environments::En
                     Nanos now) {
   InvokeResult& result = invocation.result;
   const std::chrono::nanoseconds limit = timeout_of(invocation);
-  result.function_error = "Unhandled";
   if (environment == nullptr) {
     result.payload =
         timeout_document(invocation.request.request_id, std::chrono::nanoseconds(now - invocation.submitted),
@@ -123,23 +134,13 @@ void answer_timeout(Services& services, Invocation& invocation, environments::En
     line += " seconds\n\n";
     environment->log().write(LogKind::kFunctionLog, line);
   }
-  Ran ran;
-  ran.duration = std::min<Nanos>(now - (invocation.started != 0 ? invocation.started : invocation.submitted),
-                                 limit.count());
-  ran.status = telemetry::ReportStatus::kTimeout;
-  report(services, invocation, environment, ran);
-  deliver(services, invocation);
+  deliver_timeout(services, invocation, environment, now);
 }
 
 void answer_init_timeout(Services& services, Invocation& invocation, Nanos now) {
   invocation.result.payload = timeout_document(invocation.request.request_id,
                                                services.options.quotas.init_timeout, " in its init phase");
-  invocation.result.function_error = "Unhandled";
-  Ran ran;
-  ran.duration = std::min<Nanos>(now - invocation.submitted, timeout_of(invocation).count());
-  ran.status = telemetry::ReportStatus::kTimeout;
-  report(services, invocation, nullptr, ran);
-  deliver(services, invocation);
+  deliver_timeout(services, invocation, nullptr, now);
 }
 
 void answer_error(Services& services, Invocation& invocation, Error error) {

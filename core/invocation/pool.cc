@@ -1,4 +1,4 @@
-// Dispatch and the way of an invocation through an environment. Opening and ending of environments: pool_lifecycle.cc.
+// Dispatch and the way of an invocation through an environment. Its opening and ending: pool_opening.cc, pool_ending.cc.
 #include "invocation/pool.h"
 
 #include <algorithm>
