@@ -6,13 +6,17 @@
 #include <system_error>
 #include <utility>
 
+#include "base/parker.h"
+
 namespace lambed {
 namespace {
 
-// How long the loop polls on after it had work, before it sleeps: a caller who answers a callback with the next call finds
-// it awake. Given up by doubling steps where nobody does.
+// How long the loop looks out for more after it had work, before it sleeps: a caller who answers a callback with the next call
+// finds it awake. Given up by doubling steps where nobody does.
 constexpr Nanos kSpinTime = 30'000;
 constexpr int kMaxPenalty = 256;
+// So often it finds more without looking at its timers and sockets.
+constexpr int kRounds = 64;
 
 Posted* const kClosed =
     reinterpret_cast<Posted*>(1);  // the stack's bottom once the loop takes nothing any more
@@ -44,13 +48,10 @@ CoreLoop::CoreLoop(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {
   check(uv_timer_init(&loop_, &timer_), "uv_timer_init");
   check(uv_prepare_init(&loop_, &prepare_), "uv_prepare_init");
   check(uv_check_init(&loop_, &check_), "uv_check_init");
-  check(uv_idle_init(&loop_, &idle_), "uv_idle_init");
   uv_prepare_start(&prepare_, [](uv_prepare_t* h) { static_cast<CoreLoop*>(h->loop->data)->before_sleep(); });
   uv_check_start(&check_, [](uv_check_t* h) {
     auto* self = static_cast<CoreLoop*>(h->loop->data);
-    self->asleep_.store(false, std::memory_order_relaxed);
-    self->run_posted();
-    if (self->clock_->now() >= self->next_look_.load(std::memory_order_relaxed)) self->look_at_timers();
+    self->waiting_.store(Waiting::kNot, std::memory_order_relaxed);
   });
 }
 
@@ -68,8 +69,7 @@ std::shared_ptr<CoreLoop> CoreLoop::start(std::shared_ptr<Clock> clock) {
 CoreLoop::~CoreLoop() {
   for (uv_handle_t* handle :
        {reinterpret_cast<uv_handle_t*>(&async_), reinterpret_cast<uv_handle_t*>(&timer_),
-        reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_),
-        reinterpret_cast<uv_handle_t*>(&idle_)}) {
+        reinterpret_cast<uv_handle_t*>(&prepare_), reinterpret_cast<uv_handle_t*>(&check_)}) {
     uv_close(handle, nullptr);
   }
   uv_run(&loop_, UV_RUN_DEFAULT);
@@ -82,7 +82,10 @@ bool CoreLoop::post(Posted* item) {
     if (head == kClosed) return false;
     item->next_ = head;
   } while (!posted_.compare_exchange_weak(head, item, std::memory_order_seq_cst, std::memory_order_relaxed));
-  if (head == nullptr && asleep_.load(std::memory_order_seq_cst)) wake();
+  if (head != nullptr) return true;
+  Waiting waiting = waiting_.load(std::memory_order_seq_cst);
+  if (waiting == Waiting::kPolling) wake();
+  if (waiting == Waiting::kSpinning && waiting_.compare_exchange_strong(waiting, Waiting::kNot)) Spinners::leave();
   return true;
 }
 
@@ -147,35 +150,47 @@ bool CoreLoop::run_posted() {
   return true;
 }
 
-// Runs right before uv polls: decides whether the poll may sleep, and until when.
-void CoreLoop::before_sleep() {
-  const Nanos now = clock_->now();
-  if (run_posted()) {
-    if (spinning_) spin_penalty_ = 1;
+// Spins until something is posted (true) or the time is up.
+bool CoreLoop::wait_for_post(Nanos until) {
+  if (!Spinners::try_enter()) return posted_.load(std::memory_order_acquire) != nullptr;
+  waiting_.store(Waiting::kSpinning, std::memory_order_seq_cst);
+  bool seen = false;
+  do {
+    for (int i = 0; i < 32 && !seen; ++i) {
+      seen = posted_.load(std::memory_order_seq_cst) != nullptr;
+      if (!seen) pause_briefly();
+    }
+  } while (!seen && clock_->now() < until);
+  Waiting expected = Waiting::kSpinning;
+  if (waiting_.compare_exchange_strong(expected, Waiting::kNot)) Spinners::leave();
+  return seen;
+}
+
+// Runs what is posted, and what is posted soon after that.
+void CoreLoop::run_what_comes() {
+  for (int round = 0; run_posted() && round < kRounds; ++round) {
+    if (posted_.load(std::memory_order_relaxed) != nullptr) continue;
+    if (!clock_->runs_by_itself()) return;
     if (spin_skip_ > 0) {
       --spin_skip_;
-      busy_until_ = 0;
+      return;
+    }
+    if (wait_for_post(clock_->now() + kSpinTime)) {
+      spin_penalty_ = 1;
     } else {
-      busy_until_ = now + kSpinTime;
+      spin_skip_ = spin_penalty_;
+      if (spin_penalty_ < kMaxPenalty) spin_penalty_ *= 2;
+      return;
     }
   }
-  if (now >= next_look_.load(std::memory_order_relaxed)) look_at_timers();
-  const bool spin = clock_->runs_by_itself() && now < busy_until_;
-  if (spinning_ && !spin) {
-    spin_skip_ = spin_penalty_;
-    if (spin_penalty_ < kMaxPenalty) spin_penalty_ *= 2;
-  }
-  if (spin != spinning_) {
-    spinning_ = spin;
-    if (spin) {
-      uv_idle_start(&idle_, [](uv_idle_t*) {});
-    } else {
-      uv_idle_stop(&idle_);
-    }
-  }
-  if (spin) return;
+}
 
-  asleep_.store(true, std::memory_order_seq_cst);
+// Runs right before uv polls: decides whether the poll may sleep, and until when.
+void CoreLoop::before_sleep() {
+  run_what_comes();
+  if (clock_->now() >= next_look_.load(std::memory_order_relaxed)) look_at_timers();
+
+  waiting_.store(Waiting::kPolling, std::memory_order_seq_cst);
   if (posted_.load(std::memory_order_seq_cst) != nullptr || stopping_.load(std::memory_order_seq_cst)) {
     wake();  // something came between: the poll returns at once
     return;

@@ -61,7 +61,7 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   // sleep past it, which it does not while calls keep coming: after a scan it looks again within kAttention.
   void wake_by(Nanos at) {
     // The loop says that it sleeps before it reads next_look_ for the last time: one of the two sees the other.
-    if (look_by(at) && asleep_.load(std::memory_order_seq_cst)) wake();
+    if (look_by(at) && waiting_.load(std::memory_order_seq_cst) == Waiting::kPolling) wake();
   }
   // The loop does not sleep longer than this for as long as something was armed since it last looked. One second is the
   // shortest timeout a function can have, so arming a deadline finds the loop attentive already.
@@ -95,6 +95,8 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   bool run_posted();
   void look_at_timers();
   void before_sleep();
+  void run_what_comes();
+  bool wait_for_post(Nanos until);
 
   const std::shared_ptr<Clock> clock_;
   int watch_ = 0;
@@ -103,10 +105,12 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   uv_timer_t timer_{};
   uv_prepare_t prepare_{};
   uv_check_t check_{};
-  uv_idle_t idle_{};
+
+  // What whoever posts must do about the loop: nothing, strike it off the spinners, or wake it from uv's poll.
+  enum class Waiting : std::uint8_t { kNot, kSpinning, kPolling };
 
   std::atomic<Posted*> posted_{nullptr};  // a stack; the loop takes it whole and turns it round
-  std::atomic<bool> asleep_{false};       // true from before the loop polls until after: post must wake it
+  std::atomic<Waiting> waiting_{Waiting::kNot};
   std::atomic<bool> stopping_{false};
   std::atomic<Nanos> next_look_{kNever};
 
@@ -114,10 +118,8 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   std::multimap<Nanos, Timer> timers_;
   TimerId next_timer_ = 1;
   std::function<Nanos(Nanos)> scan_;
-  Nanos busy_until_ = 0;  // keeps polling without sleeping until then
   int spin_penalty_ = 1;
   int spin_skip_ = 0;
-  bool spinning_ = false;
 
   std::atomic<std::thread::id> thread_id_{};
   std::mutex ended_mutex_;  // guards ended_

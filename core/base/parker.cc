@@ -12,11 +12,8 @@
 namespace lambed {
 namespace {
 
-// Longer than a typical small handler takes, shorter than what a sleep and a wake-up cost together twice over.
-constexpr Nanos kParkSpin = 40'000;
 constexpr int kMaxParkPenalty = 64;
 
-// Spinners of the whole process. One core is always left for whoever is being waited for.
 std::atomic<int> g_spinners{0};
 
 int spinner_limit() {
@@ -30,14 +27,6 @@ Nanos monotonic() {
   return t.tv_sec * 1'000'000'000 + t.tv_nsec;
 }
 
-void pause() {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 long futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value, const timespec* timeout) {
   return syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(word), operation | FUTEX_PRIVATE_FLAG, value,
                  timeout, nullptr, 0);
@@ -45,30 +34,45 @@ long futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value,
 
 }  // namespace
 
-bool Parker::spin() {
+void pause_briefly() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+bool Spinners::try_enter() {
+  if (g_spinners.fetch_add(1, std::memory_order_relaxed) < spinner_limit()) return true;
+  leave();
+  return false;
+}
+
+void Spinners::leave() { g_spinners.fetch_sub(1, std::memory_order_relaxed); }
+
+int Spinners::count() { return g_spinners.load(std::memory_order_relaxed); }
+
+bool Parker::spin(Nanos time) {
   if (skip_ > 0) {
     --skip_;
     return false;
   }
-  if (g_spinners.fetch_add(1, std::memory_order_relaxed) >= spinner_limit()) {
-    g_spinners.fetch_sub(1, std::memory_order_relaxed);
-    return false;
-  }
+  if (!Spinners::try_enter()) return false;
   std::uint32_t expected = kEmpty;
   bool seen = !word_.compare_exchange_strong(expected, kSpinning, std::memory_order_acquire);
   if (seen) {
-    g_spinners.fetch_sub(1, std::memory_order_relaxed);
+    Spinners::leave();
   } else {
-    const Nanos end = monotonic() + kParkSpin;
+    const Nanos end = monotonic() + time;
     do {
       for (int i = 0; i < 32 && !seen; ++i) {
         seen = word_.load(std::memory_order_acquire) == kNotified;
-        if (!seen) pause();
+        if (!seen) pause_briefly();
       }
     } while (!seen && monotonic() < end);
     expected = kSpinning;
     if (!seen && word_.compare_exchange_strong(expected, kEmpty, std::memory_order_acquire)) {
-      g_spinners.fetch_sub(1, std::memory_order_relaxed);
+      Spinners::leave();
     } else {
       seen = true;  // whoever notified us has struck us off
     }
@@ -83,11 +87,11 @@ bool Parker::spin() {
   return seen;
 }
 
-bool Parker::park(Nanos timeout) {
+bool Parker::park(Nanos timeout, Nanos spin_time) {
   std::uint32_t expected = kNotified;
   if (word_.compare_exchange_strong(expected, kEmpty, std::memory_order_acquire)) return true;
   if (timeout <= 0) return false;
-  if (spin()) {
+  if (spin(spin_time)) {
     word_.exchange(kEmpty, std::memory_order_acquire);
     return true;
   }
@@ -117,11 +121,7 @@ bool Parker::park(Nanos timeout) {
 void Parker::unpark() {
   const std::uint32_t before = word_.exchange(kNotified, std::memory_order_release);
   if (before == kAsleep) futex(&word_, FUTEX_WAKE, 1, nullptr);
-  // Not left to the spinner: the two of a hand-off take turns at waiting, and whoever notifies is about to wait itself. It
-  // would find the other one still counted, sleep, and both would pay for the kernel from then on.
-  if (before == kSpinning) g_spinners.fetch_sub(1, std::memory_order_relaxed);
+  if (before == kSpinning) Spinners::leave();
 }
-
-int Parker::spinning() { return g_spinners.load(std::memory_order_relaxed); }
 
 }  // namespace lambed

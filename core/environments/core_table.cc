@@ -32,7 +32,10 @@ lambed_take take(void* user, lambed_invocation* invocation) {
   return e.owner().take(e, *invocation);
 }
 
-void wait(void* user) { environment(user).parker().park(); }
+void wait(void* user) {
+  Environment& e = environment(user);
+  e.owner().wait(e);
+}
 void nudge(void* user) { environment(user).parker().unpark(); }
 
 void complete(void* user, uint64_t token, const lambed_outcome* outcome) {

@@ -29,6 +29,7 @@ class EnvironmentOwner {
   virtual ~EnvironmentOwner() = default;
   virtual void opened(Environment& environment, const lambed_outcome& outcome) = 0;
   virtual lambed_take take(Environment& environment, lambed_invocation& invocation) = 0;
+  virtual void wait(Environment& environment) = 0;
   virtual void complete(Environment& environment, std::uint64_t token, const lambed_outcome& outcome) = 0;
   virtual void closed(Environment& environment) = 0;  // may be the last reference to `environment`
 };

@@ -27,6 +27,9 @@ class AccountConcurrency {
   Result<void> admit(FunctionState& function, std::optional<int> reserved);
   void release(FunctionState& function, bool was_reserved);
 
+  // Invocations that are under way now, those not counted that have places of their own.
+  int in_flight() const { return unreserved_in_flight_.load(std::memory_order_relaxed); }
+
   // A function's reservation has changed by so many.
   void change_reserved(int by) { reserved_.fetch_add(by, std::memory_order_relaxed); }
 

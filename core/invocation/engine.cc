@@ -177,7 +177,7 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request, const std::function<b
   dispatch(invocation);
   const Nanos patience = go_on ? kReachable : kNever;
   bool given_up = false;
-  while (!invocation.caller.park(given_up ? kNever : patience)) {
+  while (!invocation.caller.park(given_up ? kNever : patience, services_->spin_time(1))) {
     if (!go_on || given_up || go_on()) continue;
     given_up = true;
     give_up(invocation);

@@ -151,6 +151,10 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   return LAMBED_TAKE_INVOCATION;
 }
 
+void EnvironmentPool::wait(Environment& environment) {
+  environment.parker().park(kNever, services_->spin_time(0));
+}
+
 void EnvironmentPool::complete(Environment& environment, std::uint64_t token, const lambed_outcome& outcome) {
   const Nanos now = services_->clock->now();
   Invocation* invocation = nullptr;

@@ -66,6 +66,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   // Of the environments' threads.
   void opened(environments::Environment& environment, const lambed_outcome& outcome) override;
   lambed_take take(environments::Environment& environment, lambed_invocation& invocation) override;
+  void wait(environments::Environment& environment) override;
   void complete(environments::Environment& environment, std::uint64_t token,
                 const lambed_outcome& outcome) override;
   void closed(environments::Environment& environment) override;

@@ -69,6 +69,11 @@ struct Services {
   // Something was armed since the core loop last looked; see CoreLoop::kAttention.
   std::atomic<bool> attentive{false};
 
+  // How long to spin for a word while `own` of the invocations under way are the waiter's.
+  Nanos spin_time(int own) const {
+    return account.in_flight() > own ? Parker::kSpinAmongOthers : Parker::kSpin;
+  }
+
   // Arms `invocation` and makes sure the loop looks in time.
   void arm(Invocation& invocation, Nanos deadline) {
     invocation.deadline.store(deadline, std::memory_order_seq_cst);

@@ -62,18 +62,18 @@ BOOST_AUTO_TEST_CASE(a_notified_spinner_makes_room_at_once) {
   for (int round = 0; round < 500; ++round) {
     Parker parker;
     std::thread waiter([&parker] { parker.park(); });
-    for (int looks = 0; looks < 100'000 && Parker::spinning() == 0; ++looks) {
+    for (int looks = 0; looks < 100'000 && Spinners::count() == 0; ++looks) {
     }
-    seen += Parker::spinning();
+    seen += Spinners::count();
     parker.unpark();
-    still_there += Parker::spinning();
+    still_there += Spinners::count();
     waiter.join();
   }
   BOOST_TEST_MESSAGE(seen << " of 500 waiters were seen spinning, " << still_there
                           << " still after their notice");
   // Not zero: a waiter may be met between being counted and being able to be notified.
   BOOST_TEST(still_there * 4 <= seen);
-  BOOST_TEST(Parker::spinning() == 0);
+  BOOST_TEST(Spinners::count() == 0);
 }
 
 // As an answered caller does: the waiter destroys the Parker as soon as it is let through.
