@@ -11,9 +11,7 @@
 namespace lambed {
 namespace {
 
-// How long the loop looks out for more after it had work, before it sleeps: a caller who answers a callback with the next call
-// finds it awake. Given up by doubling steps where nobody does.
-constexpr Nanos kSpinTime = 30'000;
+// Spinning is given up by doubling steps where it does not pay.
 constexpr int kMaxPenalty = 256;
 // So often it finds more without looking at its timers and sockets.
 constexpr int kRounds = 64;
@@ -85,7 +83,8 @@ bool CoreLoop::post(Posted* item) {
   if (head != nullptr) return true;
   Waiting waiting = waiting_.load(std::memory_order_seq_cst);
   if (waiting == Waiting::kPolling) wake();
-  if (waiting == Waiting::kSpinning && waiting_.compare_exchange_strong(waiting, Waiting::kNot)) Spinners::leave();
+  if (waiting == Waiting::kSpinning && waiting_.compare_exchange_strong(waiting, Waiting::kNot))
+    Spinners::leave();
   return true;
 }
 
@@ -166,33 +165,35 @@ bool CoreLoop::wait_for_post(Nanos until) {
   return seen;
 }
 
-// Runs what is posted, and what is posted soon after that.
-void CoreLoop::run_what_comes() {
-  for (int round = 0; run_posted() && round < kRounds; ++round) {
+// Runs what is posted, and what is posted soon after that. True when more is likely to come.
+bool CoreLoop::run_what_comes() {
+  for (int round = 0; round < kRounds; ++round) {
+    if (!run_posted()) return false;
     if (posted_.load(std::memory_order_relaxed) != nullptr) continue;
-    if (!clock_->runs_by_itself()) return;
+    if (!spin_time_ || !clock_->runs_by_itself()) return false;
     if (spin_skip_ > 0) {
       --spin_skip_;
-      return;
+      return false;
     }
-    if (wait_for_post(clock_->now() + kSpinTime)) {
-      spin_penalty_ = 1;
-    } else {
+    if (!wait_for_post(clock_->now() + spin_time_())) {
       spin_skip_ = spin_penalty_;
       if (spin_penalty_ < kMaxPenalty) spin_penalty_ *= 2;
-      return;
+      return false;
     }
+    spin_penalty_ = 1;
   }
+  return true;
 }
 
 // Runs right before uv polls: decides whether the poll may sleep, and until when.
 void CoreLoop::before_sleep() {
-  run_what_comes();
+  const bool goes_on = run_what_comes();
   if (clock_->now() >= next_look_.load(std::memory_order_relaxed)) look_at_timers();
 
   waiting_.store(Waiting::kPolling, std::memory_order_seq_cst);
-  if (posted_.load(std::memory_order_seq_cst) != nullptr || stopping_.load(std::memory_order_seq_cst)) {
-    wake();  // something came between: the poll returns at once
+  if (goes_on || posted_.load(std::memory_order_seq_cst) != nullptr ||
+      stopping_.load(std::memory_order_seq_cst)) {
+    wake();  // the poll returns at once
     return;
   }
   if (!clock_->runs_by_itself()) return;
@@ -229,6 +230,7 @@ void CoreLoop::run() {
   // What is still scheduled will not run, and may own what owns this loop.
   std::exchange(timers_, {}).clear();
   scan_ = nullptr;
+  spin_time_ = nullptr;
   {
     std::lock_guard lock(ended_mutex_);
     ended_ = true;

@@ -43,6 +43,7 @@ class Parker {
   // Lets the present or the next park() return. Any thread. After it the parked thread may destroy the Parker at once:
   // nothing is touched after the word is set, apart from the address for the kernel's wake-up.
   void unpark();
+
  private:
   bool spin(Nanos time);
 

@@ -41,7 +41,8 @@ void report(Services& services, Invocation& invocation, environments::Environmen
     line.init_duration = r.init_duration;
     line.status = ran.status;
     line.error_type = ran.error_type;
-    const std::string tail = environment->log().end(line);
+    // Reading the clock again would cost more than it tells.
+    const std::string tail = environment->log().end(line, invocation.started_at + r.duration);
     if (invocation.request.log_tail) invocation.result.log_tail = base64_encode(tail);
   }
   telemetry::MeteredInvocation metered;
@@ -57,7 +58,6 @@ void report(Services& services, Invocation& invocation, environments::Environmen
 void deliver(Services& services, Invocation& invocation) {
   invocation.deadline.store(kNever, std::memory_order_relaxed);
   InvokeResult& result = invocation.result;
-  result.request_id = invocation.request.request_id;
   result.executed_version = invocation.version->version;
   services.account.release(*invocation.function, invocation.counted_as_reserved);
   switch (invocation.delivery) {
@@ -72,7 +72,7 @@ void deliver(Services& services, Invocation& invocation) {
       return;
     case Delivery::kFuture: {
       std::promise<InvokeResult> promise = std::move(invocation.promise);
-      InvokeResult answer = std::move(result);
+      InvokeResult answer = invocation.take_result();
       invocation.let_go();
       if (answer.error) {
         promise.set_exception(std::make_exception_ptr(*answer.error));

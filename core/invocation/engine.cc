@@ -182,7 +182,7 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request, const std::function<b
     given_up = true;
     give_up(invocation);
   }
-  InvokeResult result = std::move(invocation.result);
+  InvokeResult result = invocation.take_result();
   invocation.let_go();
   if (result.error) return *result.error;
   return result;

@@ -53,6 +53,10 @@ std::shared_ptr<Engine> Engine::start(const GatewayOptions& options, catalog::Di
       const auto self = weak.lock();
       return self == nullptr ? kNever : self->scan(now);
     });
+    loop->set_spin_time([weak] {
+      const auto self = weak.lock();
+      return self == nullptr ? 0 : self->services_->spin_time(0);
+    });
   });
   engine->exit_hook_ = environments::HostRegistry::instance().add_exit_hook([weak] {
     if (const auto self = weak.lock()) self->close();

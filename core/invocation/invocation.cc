@@ -8,9 +8,14 @@ void Invocation::let_go() {
   if (holders_.fetch_sub(1, std::memory_order_acq_rel) == 1) table_->recycle(*this);
 }
 
+InvokeResult Invocation::take_result() {
+  result.request_id = request.request_id;
+  return std::move(result);
+}
+
 void Invocation::run() {
   auto done = std::move(callback);
-  InvokeResult answer = std::move(result);
+  InvokeResult answer = take_result();
   let_go();
   done(std::move(answer));
 }

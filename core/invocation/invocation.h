@@ -59,7 +59,8 @@ class Invocation final : public Posted {
   bool is_pending = false;
   environments::Environment* environment = nullptr;  // where it runs
   Nanos started = 0;
-  std::uint64_t ticket = 0;            // its place in the order of the pool's dispatches
+  std::chrono::system_clock::time_point started_at;  // the same instant as wall time, as logs show it
+  std::uint64_t ticket = 0;                          // its place in the order of the pool's dispatches
   std::optional<Nanos> init_duration;  // of the environment that was opened for it; none on a warm start
 
   // When the core loop is to look at it; kNever: not armed.
@@ -72,6 +73,10 @@ class Invocation final : public Posted {
     return word_.compare_exchange_strong(expected, expected | 1, std::memory_order_acq_rel);
   }
   bool is_answered(std::uint64_t token) const { return word_.load(std::memory_order_acquire) != token << 1; }
+
+  // For whoever brings the answer to the caller, before letting go. Completes it on his thread, so that memory is freed where it
+  // was allocated.
+  InvokeResult take_result();
 
   // One of the two sides is done with the record.
   void let_go();

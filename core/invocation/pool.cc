@@ -90,6 +90,7 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   Shared called;
   Invocation* invocation = nullptr;
   Nanos now = 0;
+  std::chrono::system_clock::time_point wall;
   {
     std::lock_guard lock(mutex_);
     const EnvironmentState state = environment.state();
@@ -121,6 +122,7 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
     environment.invocation = invocation;
     invocation->environment = &environment;
     invocation->started = now;
+    invocation->started_at = wall = services_->clock->wall();
     // An environment that was opened ahead of any call has kept no caller waiting.
     if (!environment.served && invocation->ticket <= environment.opened_after)
       invocation->init_duration = environment.init_duration;
@@ -132,7 +134,7 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   const InvokeRequest& request = invocation->request;
   const Nanos deadline = now + timeout_of(*version_);
   services_->arm(*invocation, deadline);
-  environment.log().begin(request.request_id, request.log_tail);
+  environment.log().begin(request.request_id, request.log_tail, wall);
 
   out.token = environment.token;
   out.event = slice(request.payload);
@@ -144,10 +146,9 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   out.trace_id = slice(request.trace_id);
   out.tenant_id = slice(request.tenant_id);
   out.deadline = deadline;
-  out.deadline_epoch_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(services_->clock->wall().time_since_epoch() +
-                                                            std::chrono::nanoseconds(timeout_of(*version_)))
-          .count();
+  out.deadline_epoch_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                              wall.time_since_epoch() + std::chrono::nanoseconds(timeout_of(*version_)))
+                              .count();
   return LAMBED_TAKE_INVOCATION;
 }
 

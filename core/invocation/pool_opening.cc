@@ -211,6 +211,7 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
       environment.log().begin(victim->request.request_id, victim->request.log_tail);
       Answer answer = answer_of(outcome, victim->request.request_id, services_->options.quotas);
       victim->started = now;  // the handler itself has not run at all
+      victim->started_at = services_->clock->wall();
       victim->init_duration = now - environment.opening_since;
       answer_with(*services_, *victim, environment, std::move(answer), now);
     }

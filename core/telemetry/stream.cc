@@ -37,13 +37,13 @@ void LogStream::init_start(std::string_view runtime_version, std::string_view ru
   emit(LogKind::kInitStart, line_, now);
 }
 
-void LogStream::begin(std::string_view request_id, bool want_tail) {
+void LogStream::begin(std::string_view request_id, bool want_tail, WallTime time) {
   const std::lock_guard lock(mutex_);
   finish_lines();
   request_id_ = request_id;
   want_tail_ = want_tail;
   if (!sink_listens_ && !want_tail_) return;
-  const WallTime now = std::chrono::system_clock::now();
+  const WallTime now = now_unless(time);
   line_.clear();
   if (json_) {
     append_json_start(line_, now, request_id_, names_.function_version);
@@ -79,12 +79,12 @@ void LogStream::write(LogKind kind, std::string_view bytes, WallTime time) {
   }
 }
 
-std::string LogStream::end(const ReportLine& report) {
+std::string LogStream::end(const ReportLine& report, WallTime time) {
   const std::lock_guard lock(mutex_);
   finish_lines();
   std::string tail;
   if (sink_listens_ || want_tail_) {
-    const WallTime now = std::chrono::system_clock::now();
+    const WallTime now = now_unless(time);
     if (json_) {
       line_.clear();
       append_json_report(line_, now, request_id_, report);

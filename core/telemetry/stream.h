@@ -38,14 +38,14 @@ class LogStream {
 
   // "INIT_START ...": once, before the handler's file is loaded. `runtime_version` is like "python:3.11.2".
   void init_start(std::string_view runtime_version, std::string_view runtime_version_arn);
-  // Writes START and files what follows under `request_id`. With `want_tail`, `end` returns the tail.
-  void begin(std::string_view request_id, bool want_tail);
+  // Writes START and files what follows under `request_id`. With `want_tail`, `end` returns the tail. `time` {}: now.
+  void begin(std::string_view request_id, bool want_tail, WallTime time = {});
   // Output of the handler: kFunctionStdout, kFunctionStderr or kFunctionLog. Text goes on as whole lines; an
   // unfinished line waits for its rest, at most until the invocation ends. `time` {}: now.
   void write(LogKind kind, std::string_view bytes, WallTime time = {});
   // Finishes unfinished lines, writes END and REPORT. The tail: the last kTailBytes of all that was written
   // since `begin`, platform lines included; empty unless asked for.
-  std::string end(const ReportLine& report);
+  std::string end(const ReportLine& report, WallTime time = {});
 
  private:
   struct UnfinishedLine {

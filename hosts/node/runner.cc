@@ -110,7 +110,8 @@ Local<Value> Runner::call_handler(IsolateScope& scope, const lambed_invocation& 
     return {};
   }
   Local<Value> returned;
-  // A scope of node around the call runs what process.nextTick and promises have put off when it closes.
+  // A scope of node around the call runs what process.nextTick and promises have put off when it closes. Its resource is new each
+  // time: AsyncLocalStorage keeps there what it was told to enter with.
   const node::CallbackScope callback_scope(isolate, v8::Object::New(isolate), node::async_context{0, 0});
   // Inside of that scope: outside of it a throw would be a fatal uncaughtException.
   const v8::TryCatch failure(isolate);

@@ -16,15 +16,10 @@ namespace lambed::node_host {
 class StopSwitch {
  public:
   // The environment's thread: what runs from here on is `token` (0: init).
-  void arm(uint64_t token) {
-    std::lock_guard lock(mutex_);
-    token_ = token;
-    is_armed_ = true;
-  }
-  // Nothing runs any more. Returns whether it was asked to stop: then the environment must not be used again.
+  void arm(uint64_t token) { running_.store(token << 2 | kArmed, std::memory_order_relaxed); }
+  // Nothing runs any more. Returns whether it was asked to stop, now or ever: then the environment must not be used again.
   bool disarm() {
-    std::lock_guard lock(mutex_);
-    is_armed_ = false;
+    if ((running_.exchange(0, std::memory_order_acq_rel) & kAsked) != 0) was_asked_ = true;
     return was_asked_;
   }
   // node::Environment exists from attach to detach; only in between may node::Stop be called.
@@ -39,10 +34,13 @@ class StopSwitch {
   }
 
   lambed_interrupt interrupt(uint64_t token) {
-    std::lock_guard lock(mutex_);
-    if (!is_armed_ || token != token_) return LAMBED_INTERRUPT_STOPPED;
-    was_asked_ = true;
-    stop_locked();
+    // Either this is noted before disarm looks, or nothing is stopped.
+    uint64_t running = token << 2 | kArmed;
+    if (!running_.compare_exchange_strong(running, running | kAsked, std::memory_order_acq_rel) &&
+        running != (token << 2 | kArmed | kAsked)) {
+      return LAMBED_INTERRUPT_STOPPED;
+    }
+    stop();
     return LAMBED_INTERRUPT_PENDING;
   }
   // Ends the environment from within: process.exit, out of memory. Any thread.
@@ -61,11 +59,13 @@ class StopSwitch {
     if (environment_ != nullptr) node::Stop(environment_);
   }
 
-  std::mutex mutex_;  // guards all below, and environment_ against being freed during node::Stop
+  static constexpr uint64_t kArmed = 2;
+  static constexpr uint64_t kAsked = 1;
+
+  std::atomic<uint64_t> running_{0};  // the token, whether it runs, whether it was asked to stop
+  bool was_asked_ = false;            // of the environment's thread
+  std::mutex mutex_;                  // guards environment_, against being freed during node::Stop
   node::Environment* environment_ = nullptr;
-  uint64_t token_ = 0;
-  bool is_armed_ = false;
-  bool was_asked_ = false;
   std::atomic<bool> is_stopping_{false};
 };
 

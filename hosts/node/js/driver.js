@@ -61,17 +61,21 @@
     return text ?? 'null';
   }
 
+  // The number of the invocation that runs and is not answered yet: a late callback is told by it.
   let current;
+  let calls = 0;
+
+  const isFailure = (error) => error !== undefined && error !== null;
 
   // Runs the handler. The host looks at what it returned: a promise is awaited, anything else waits for the callback or for an empty
   // event loop, as Lambda does.
   function invoke(text, awsRequestId, deadline, invokedFunctionArn, functionVersion, clientContext, identity, traceId, tenantId) {
-    const call = { answered: false };
+    const call = ++calls;
     current = call;
     logging.setRequestId(awsRequestId);
     if (traceId !== undefined) process.env._X_AMZN_TRACE_ID = traceId;
     const succeed = (value, waits) => {
-      if (call !== current || call.answered) return;
+      if (call !== current) return;
       let body;
       try {
         body = serialise(value);
@@ -79,15 +83,14 @@
         fail(error);
         return;
       }
-      call.answered = true;
+      current = undefined;
       native.succeed(body, waits);
     };
     const fail = (error) => {
-      if (call !== current || call.answered) return;
-      call.answered = true;
+      if (call !== current) return;
+      current = undefined;
       native.fail(...report('Invoke Error', error));
     };
-    const isFailure = (error) => error !== undefined && error !== null;
     const context = {
       callbackWaitsForEmptyEventLoop: true,
       succeed: (value) => succeed(value, false),

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/parker.h"
+
 using namespace lambed;
 using namespace std::chrono_literals;
 
@@ -54,6 +56,24 @@ BOOST_AUTO_TEST_CASE(nothing_posted_by_many_threads_is_lost) {
   for (auto& thread : threads) thread.join();
   loop->stop();  // what was posted before is still owed
   BOOST_TEST(ran.load() == 40'000);
+}
+
+// A loop that is answered at once must not go to sleep between its answers: waking it costs several times the call itself.
+BOOST_AUTO_TEST_CASE(a_loop_that_is_kept_busy_stays_awake) {
+  if (std::thread::hardware_concurrency() < 2) return;  // nothing spins there
+  const auto loop = CoreLoop::start(std::make_shared<SystemClock>());
+  on_loop(*loop, [&] { loop->set_spin_time([] { return to_nanos(20s); }); });
+  const auto awake_by = [](std::chrono::steady_clock::time_point end) {
+    while (Spinners::count() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    return Spinners::count() == 1;
+  };
+  for (int round = 0; round < 300; ++round) {
+    on_loop(*loop, [] {});
+    BOOST_REQUIRE(awake_by(std::chrono::steady_clock::now() + 5s));
+  }
+  on_loop(*loop, [&] { loop->set_spin_time([] { return Nanos{0}; }); });
+  loop->stop();
+  BOOST_TEST(Spinners::count() == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_loop_refuses_work) {
