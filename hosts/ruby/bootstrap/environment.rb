@@ -75,7 +75,7 @@ module Lambed
     # The thread begins uninterruptible, as its creator is at that moment: an interrupt that came before its first line would end
     # it without any of `run`.
     def launch
-      @thread = Thread.handle_interrupt(UNINTERRUPTED) { Thread.new { run } }
+      Thread.handle_interrupt(UNINTERRUPTED) { Thread.new { run } }
     rescue ThreadError => e
       finish(REFUSED, DISCARD, "no thread for the environment: #{e.message}")
       retire
@@ -125,6 +125,7 @@ module Lambed
     private
 
     def run
+      @thread = Thread.current # the creator may not have come as far yet
       @group.add(Thread.current)
       Thread.current.report_on_exception = false
       Native.adopt_thread(@handle)

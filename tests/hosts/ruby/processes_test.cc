@@ -130,6 +130,22 @@ BOOST_AUTO_TEST_CASE(the_applications_children_are_left_to_it) {
   BOOST_TEST(WEXITSTATUS(status) == 5);
 }
 
+// The environment's thread may run its handler before the thread that made it goes on: found by the soak, once in ten thousand
+// ends. Here the maker is slow.
+BOOST_AUTO_TEST_CASE(a_function_may_end_before_the_maker_of_its_thread_goes_on) {
+  const Evaluator other;
+  const HarnessEnvironment environment = other.open();
+  environment.invoke(
+      code("class << Thread; alias_method :prompt_new, :new; def new(*a, &b) = prompt_new(*a, &b).tap { "
+           "sleep 0.2 }; end; 1"));
+  const Outcome outcome = RubyFunction("exit! 7\n").open_failing();
+  environment.invoke(
+      code("class << Thread; alias_method :new, :prompt_new; remove_method :prompt_new; end; 1"));
+  environment.close();
+  BOOST_TEST(outcome.kind == LAMBED_OUTCOME_EXITED);
+  BOOST_TEST(outcome.exit_code == 7);
+}
+
 BOOST_AUTO_TEST_CASE(ways_to_end_the_process_end_the_environment_alone) {
   struct Case {
     std::string text;
