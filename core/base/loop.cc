@@ -168,14 +168,15 @@ bool CoreLoop::wait_for_post(Nanos until) {
 // Runs what is posted, and what is posted soon after that. True when more is likely to come.
 bool CoreLoop::run_what_comes() {
   for (int round = 0; round < kRounds; ++round) {
-    if (!run_posted()) return false;
+    const bool has_run = run_posted();
     if (posted_.load(std::memory_order_relaxed) != nullptr) continue;
-    if (!spin_time_ || !clock_->runs_by_itself()) return false;
+    const Nanos spin = spin_time_ && clock_->runs_by_itself() ? spin_time_(has_run) : 0;
+    if (spin == 0) return false;
     if (spin_skip_ > 0) {
       --spin_skip_;
       return false;
     }
-    if (!wait_for_post(clock_->now() + spin_time_())) {
+    if (!wait_for_post(clock_->now() + spin)) {
       spin_skip_ = spin_penalty_;
       if (spin_penalty_ < kMaxPenalty) spin_penalty_ *= 2;
       return false;

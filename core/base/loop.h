@@ -57,9 +57,10 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   // Loop thread only, once. `scan` is called whenever the loop looks at its timers; it does what is due and returns when it
   // wants to be called next.
   void set_scan(std::function<Nanos(Nanos now)> scan);
-  // Loop thread only, once. How long the loop looks out for more after it had work, before it sleeps; asked each time. A caller
-  // who answers a callback with the next call finds it awake. Without this it sleeps at once.
-  void set_spin_time(std::function<Nanos()> spin_time) { spin_time_ = std::move(spin_time); }
+  // Loop thread only, once. How long the loop looks out for what is posted before it sleeps; asked each time, with whether
+  // something posted has just run. A caller who answers a callback with the next call finds it awake. Without this, and at 0, it
+  // sleeps at once. It sees no socket meanwhile.
+  void set_spin_time(std::function<Nanos(bool)> spin_time) { spin_time_ = std::move(spin_time); }
   // Makes sure that scan is called no later than `at`. Any thread; costs a system call only when the loop would otherwise
   // sleep past it, which it does not while calls keep coming: after a scan it looks again within kAttention.
   void wake_by(Nanos at) {
@@ -121,7 +122,7 @@ class CoreLoop : public std::enable_shared_from_this<CoreLoop> {
   std::multimap<Nanos, Timer> timers_;
   TimerId next_timer_ = 1;
   std::function<Nanos(Nanos)> scan_;
-  std::function<Nanos()> spin_time_;
+  std::function<Nanos(bool)> spin_time_;
   int spin_penalty_ = 1;
   int spin_skip_ = 0;
 

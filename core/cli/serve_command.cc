@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -33,6 +34,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr rlim_t kDescriptors = 8192;
+
+// A program of many threads: left alone, glibc's arenas keep several times of what is in use (docs/isolation.md).
+void keep_memory_small() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, static_cast<int>(2 * std::max(1u, std::thread::hardware_concurrency())));
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
 
 // A connection is a descriptor. Never lowers the limit, and takes what may be had.
 void raise_descriptor_limit() {
@@ -161,6 +171,7 @@ int run_serve(const ServeOptions& options) {
   const ListenAddress address = loopback_address(options.listen);
   EndingSignals signals;
   raise_descriptor_limit();
+  keep_memory_small();
 
   // First of all: it outlives whatever uses it.
   std::optional<gateway::DurableStorage> storage;

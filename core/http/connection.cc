@@ -415,6 +415,7 @@ void Connection::linger() {
 
 // The only place where the phase and its time limit change.
 void Connection::move_to(Phase phase) {
+  acceptor_.count_owed((phase == Phase::kBusy ? 1 : 0) - (phase_ == Phase::kBusy ? 1 : 0));
   phase_ = phase;
   const ServerOptions& options = shared_.options;
   const Nanos now = shared_.clock.now();
@@ -470,7 +471,7 @@ void Connection::begin_drain() {
 void Connection::close() {
   if (phase_ == Phase::kClosing) return;
   release_body();
-  phase_ = Phase::kClosing;
+  move_to(Phase::kClosing);
   reading_ = false;
   // Held by the acceptor's list until libuv has let go of the handle.
   uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {

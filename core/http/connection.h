@@ -43,6 +43,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   const std::shared_ptr<CoreLoop>& shared_loop() { return loop_; }
   Server::Shared& shared() { return *shared_; }
   const std::string& date();  // for the Date header, made once a second
+  void count_owed(int by) { owed_ += by; }
   char* read_buffer() { return read_buffer_; }
   static constexpr std::size_t kReadBuffer = 64 * 1024;
 
@@ -61,6 +62,7 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
   bool listening_ = false;
   bool ticking_ = false;
   int handles_ = 0;  // of these two, not closed yet
+  int owed_ = 0;     // answers that the application has not given yet
   Nanos next_tick_ = 0;
   std::list<std::shared_ptr<Connection>> connections_;
   std::time_t date_at_ = 0;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/parker.h"
 #include "http/connection.h"
 #include "http/failure.h"
 
@@ -107,6 +108,11 @@ int Acceptor::listen(int socket) {
                            if (problem == 0) static_cast<Acceptor*>(stream->data)->accept();
                          });
     }
+    // Many answers take microseconds; being woken for each would cost more than the rest of it. With several owed, sockets have
+    // something to say as well.
+    loop_->set_spin_time([this](bool) {
+      return owed_ == 0 ? 0 : owed_ == 1 ? Parker::kSpin : Parker::kSpinAmongOthers;
+    });
     uv_timer_init(loop_->uv(), &ticker_);
     ticker_.data = this;
     ticking_ = true;

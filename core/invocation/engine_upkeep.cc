@@ -53,8 +53,8 @@ std::shared_ptr<Engine> Engine::start(const GatewayOptions& options, catalog::Di
       const auto self = weak.lock();
       return self == nullptr ? kNever : self->scan(now);
     });
-    loop->set_spin_time([weak] {
-      const auto self = weak.lock();
+    loop->set_spin_time([weak](bool had_work) {
+      const auto self = had_work ? weak.lock() : nullptr;
       return self == nullptr ? 0 : self->services_->spin_time(0);
     });
   });

@@ -1,5 +1,6 @@
 #include "soak/observation.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -29,6 +30,11 @@ long resident_kb() {
     if (line.starts_with("VmRSS:")) return std::stol(line.substr(6));
   }
   return 0;
+}
+
+Allocated allocated_kb() {
+  const auto info = mallinfo2();
+  return {static_cast<long>((info.uordblks + info.hblkhd) / 1024), static_cast<long>(info.fordblks / 1024)};
 }
 
 double processor_seconds() {

@@ -13,6 +13,12 @@ namespace lambed::soak {
 // Names of the threads of this process, sorted.
 std::vector<std::string> thread_names();
 long resident_kb();
+// What the C library's allocator has given out, and what it keeps free for later, in kB.
+struct Allocated {
+  long in_use = 0;
+  long kept = 0;
+};
+Allocated allocated_kb();
 double processor_seconds();
 double median(std::vector<double> values);
 

@@ -4,6 +4,7 @@
 // Exit status 0 only when every call was answered exactly once and with the right document, the memory stayed flat (median of
 // the last quarter at most 3 % above that of the second), and no environment, thread or file is left at the end.
 #include <lambed/gateway.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -135,7 +136,30 @@ bool is_quiet(Gateway& gateway) {
          0;
 }
 
-bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options, bool judge_memory) {
+// A program of many threads: left alone, glibc's arenas keep several times of what is in use (docs/isolation.md).
+void keep_memory_small() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, static_cast<int>(2 * std::max(1u, std::thread::hardware_concurrency())));
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+#endif
+}
+
+struct SoakOptions {
+  std::chrono::seconds duration{60};
+  bool judge_memory = true;
+  std::chrono::seconds tell_every{0};  // 0: only at the end
+};
+
+void tell_memory(double seconds, Gateway& gateway) {
+  const GatewayStatus status = gateway.status();
+  const Allocated allocated = allocated_kb();
+  std::printf("%4.0f s: %ld MB resident, %ld MB allocated, %ld MB kept; %d environments\n", seconds,
+              resident_kb() / 1024, allocated.in_use / 1024, allocated.kept / 1024,
+              status.idle + status.busy + status.interrupting + status.abandoned);
+}
+
+bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   Verdict verdict;
   const OwnTemporaryFolder python_folder;
   // Everything that the gateway unpacks comes here, so that what is left can be seen.
@@ -189,12 +213,17 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options, bo
     });
     functions.start_changing();
     load.start();
-    const auto end = begin + duration;
+    const auto end = begin + soak.duration;
     long known = 0;
+    auto told = begin;
     auto progress = begin;
     while (std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - std::chrono::steady_clock::now(),
                                                                      std::chrono::seconds(1)));
+      if (soak.tell_every.count() > 0 && std::chrono::steady_clock::now() - told >= soak.tell_every) {
+        told = std::chrono::steady_clock::now();
+        tell_memory(std::chrono::duration<double>(told - begin).count(), gateway);
+      }
       if (load.calls() != known) progress = std::chrono::steady_clock::now();
       known = load.calls();
       if (std::chrono::steady_clock::now() - progress > kDrainPatience)
@@ -247,7 +276,7 @@ bool run_soak(std::chrono::seconds duration, const LoadOptions& load_options, bo
   // How many environments are open at a time depends on what else the machine does: with more of them more memory is in use.
   // What they leave behind shows when they are gone.
   const double more = std::max(1.0, environments[3] / std::max(1.0, environments[1]));
-  if (judge_memory) {
+  if (soak.judge_memory) {
     verdict.check(quarters[3] <= quarters[1] * kMostGrowth * more, "the memory grows");
     verdict.check(memory_is_back, "the memory does not come back");
   }
@@ -262,6 +291,7 @@ int main(int count, char** words) {
   CLI::App app{"Runs functions of three languages that misbehave, and checks every answer."};
   double minutes = 1;
   int seconds = 0;
+  int tell_every = 0;
   bool is_short = false;
   LoadOptions load;
   app.add_option("--minutes", minutes, "how long (default 1)");
@@ -270,12 +300,17 @@ int main(int count, char** words) {
   app.add_option("--misbehaving", load.misbehaving, "share of the calls that misbehave (default 0.05)");
   app.add_option("--seed", load.seed, "of the choice of calls (default 1)");
   app.add_flag("--short", is_short, "tell the memory but do not judge it: seconds are too few for that");
+  app.add_option("--tell-every", tell_every, "seconds between lines about the memory (default: none)");
   CLI11_PARSE(app, count, words);
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  keep_memory_small();
   try {
-    const auto duration =
+    SoakOptions soak;
+    soak.duration =
         seconds > 0 ? std::chrono::seconds(seconds) : std::chrono::seconds(static_cast<long>(minutes * 60));
-    const bool good = run_soak(duration, load, !is_short);
+    soak.judge_memory = !is_short;
+    soak.tell_every = std::chrono::seconds(tell_every);
+    const bool good = run_soak(soak, load);
     std::printf("%s\n", good ? "soak: all as it should be" : "soak: FAILED");
     return good ? 0 : 1;
   } catch (const std::exception& error) {

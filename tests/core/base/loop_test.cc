@@ -62,7 +62,7 @@ BOOST_AUTO_TEST_CASE(nothing_posted_by_many_threads_is_lost) {
 BOOST_AUTO_TEST_CASE(a_loop_that_is_kept_busy_stays_awake) {
   if (std::thread::hardware_concurrency() < 2) return;  // nothing spins there
   const auto loop = CoreLoop::start(std::make_shared<SystemClock>());
-  on_loop(*loop, [&] { loop->set_spin_time([] { return to_nanos(20s); }); });
+  on_loop(*loop, [&] { loop->set_spin_time([](bool had_work) { return had_work ? to_nanos(20s) : 0; }); });
   const auto awake_by = [](std::chrono::steady_clock::time_point end) {
     while (Spinners::count() == 0 && std::chrono::steady_clock::now() < end) std::this_thread::yield();
     return Spinners::count() == 1;
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_CASE(a_loop_that_is_kept_busy_stays_awake) {
     on_loop(*loop, [] {});
     BOOST_REQUIRE(awake_by(std::chrono::steady_clock::now() + 5s));
   }
-  on_loop(*loop, [&] { loop->set_spin_time([] { return Nanos{0}; }); });
+  on_loop(*loop, [&] { loop->set_spin_time([](bool) { return Nanos{0}; }); });
   loop->stop();
   BOOST_TEST(Spinners::count() == 0);
 }
