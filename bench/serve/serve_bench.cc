@@ -387,7 +387,8 @@ void measure_stored(const std::string& self, Targets& targets) {
     with_many.add(Nanos(static_cast<long long>(all.invoke_ns)));
   }
   std::printf(
-      "\n10,000 stored functions: started in %.0f ms, %.0f MB before the first invocation; an invocation takes %s (p50, 1 "
+      "\n10,000 stored functions: started in %.0f ms, %.0f MB before the first invocation; an invocation "
+      "takes %s (p50, 1 "
       "connection), %s with one stored function\n",
       median(starts), median(memories), duration_text(with_many.median_ns()).c_str(),
       duration_text(with_one.median_ns()).c_str());

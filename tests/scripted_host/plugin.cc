@@ -11,6 +11,15 @@
 
 #define SCRIPTED_EXPORT extern "C" __attribute__((visibility("default")))
 
+// Built twice: the other one is a VM whose environments share everything, as Ruby's do.
+#ifdef SCRIPTED_SHARES_NAMESPACE
+#define SCRIPTED_LANGUAGE "scriptedshared"
+#define SCRIPTED_TRAITS LAMBED_HOST_SHARED_NAMESPACE
+#else
+#define SCRIPTED_LANGUAGE "scripted"
+#define SCRIPTED_TRAITS 0u
+#endif
+
 namespace scripted {
 namespace {
 
@@ -24,10 +33,11 @@ void say(char* message, std::size_t size, const std::string& text) {
 }
 
 void describe(lambed_host_description* description) {
-  description->language = slice("scripted");
+  description->language = slice(SCRIPTED_LANGUAGE);
   description->interpreter_version = slice("1.0");
   description->interpreter_path = slice("(none)");
-  description->traits = LAMBED_HOST_RESTARTABLE | LAMBED_HOST_CONTAINS_EXIT | LAMBED_HOST_CONTAINS_FATAL;
+  description->traits =
+      LAMBED_HOST_RESTARTABLE | LAMBED_HOST_CONTAINS_EXIT | LAMBED_HOST_CONTAINS_FATAL | SCRIPTED_TRAITS;
   description->memory_scope = LAMBED_MEMORY_PER_ENVIRONMENT;
   description->max_environments = 0;
   description->start_after = nullptr;

@@ -136,6 +136,28 @@ BOOST_AUTO_TEST_CASE(what_waits_for_its_interpreters_lock_gets_more_time_but_not
   BOOST_TEST(await([&] { return other.status().abandoned == 0; }));
 }
 
+// One stuck handler of a VM that all functions of a language share takes all its environments with it. They are given up as a
+// whole, and must not use up what other languages may leave behind.
+BOOST_AUTO_TEST_CASE(abandoned_environments_of_one_shared_vm_count_as_one) {
+  CreateFunctionRequest request = function("shared", "stamp");
+  request.runtime = "scriptedshared1.0";
+  request.timeout_s = 1;
+  gateway.create_function(request);
+  std::vector<std::future<InvokeResult>> stuck;
+  for (int i = 0; i < 3; ++i) {  // as many as may be abandoned in all
+    stuck.push_back(std::async(std::launch::async, [this] {
+      return gateway.invoke({.function = "shared", .payload = do_script("stuck=4000;text=late")});
+    }));
+  }
+  for (auto& call : stuck) check_timed_out(call.get());
+  BOOST_TEST(await([&] { return gateway.status().abandoned == 3; }));
+  create("hello", "stamp");
+  const InvokeResult meanwhile = gateway.invoke({.function = "hello", .payload = do_script("text=in time")});
+  BOOST_TEST(meanwhile.payload == "\"in time\"");
+  BOOST_TEST(gateway.status().abandoned == 3);
+  BOOST_TEST(await([&] { return gateway.status().abandoned == 0; }));
+}
+
 BOOST_AUTO_TEST_CASE(a_handler_that_stops_late_but_within_the_grace_is_not_abandoned) {
   GatewayOptions very_patient = options();
   very_patient.interrupt_grace = 15s;
