@@ -38,17 +38,22 @@ int required(const Members& body, const char* member, const char* shown, int lea
 json describe(Scope& scope, const catalog::Catalog::Provisioned& setting, const std::string& function) {
   const auto snapshot = scope.catalog().directory().find(function);
   int available = 0;
+  bool init_fails = false;
   if (snapshot != nullptr) {
     if (const auto version = snapshot->versions.find(setting.version); version != snapshot->versions.end()) {
-      available = std::min(scope.core->engine().environments_of(*version->second), setting.environments);
+      const auto environments = scope.core->engine().environments_of(*version->second);
+      available = std::min(environments.usable, setting.environments);
+      init_fails = environments.init_fails;
     }
   }
   const bool is_ready = available >= setting.environments;
-  return {{"RequestedProvisionedConcurrentExecutions", setting.environments},
-          {"AvailableProvisionedConcurrentExecutions", available},
-          {"AllocatedProvisionedConcurrentExecutions", available},
-          {"Status", is_ready ? "READY" : "IN_PROGRESS"},
-          {"LastModified", setting.last_modified}};
+  json described = {{"RequestedProvisionedConcurrentExecutions", setting.environments},
+                    {"AvailableProvisionedConcurrentExecutions", available},
+                    {"AllocatedProvisionedConcurrentExecutions", available},
+                    {"Status", is_ready ? "READY" : init_fails ? "FAILED" : "IN_PROGRESS"},
+                    {"LastModified", setting.last_modified}};
+  if (!is_ready && init_fails) described["StatusReason"] = "FUNCTION_ERROR_INIT_FAILURE";
+  return described;
 }
 
 std::string name_of(Scope& scope, const std::string& function) {

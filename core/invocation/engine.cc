@@ -282,16 +282,16 @@ FunctionUsage Engine::usage(const std::string& function_id) const {
   return it == states_.end() ? FunctionUsage{} : it->second->meter.read();
 }
 
-int Engine::environments_of(const catalog::FunctionVersion& version) const {
+EnvironmentsOf Engine::environments_of(const catalog::FunctionVersion& version) const {
   const Shard& shard = shards_[version.snapshot_id % shards_.size()];
   std::shared_ptr<EnvironmentPool> pool;
   {
     std::lock_guard lock(shard.mutex);
     if (const auto it = shard.pools.find(version.snapshot_id); it != shard.pools.end()) pool = it->second;
   }
-  if (pool == nullptr) return 0;
+  if (pool == nullptr) return {};
   const PoolStatus status = pool->status();
-  return status.idle + status.busy;
+  return {status.idle + status.busy, status.init_fails};
 }
 
 GatewayStatus Engine::status() const {

@@ -21,6 +21,12 @@
 
 namespace lambed::invocation {
 
+// Environments of one version that can serve, and whether the last one that was to be opened could not be.
+struct EnvironmentsOf {
+  int usable = 0;
+  bool init_fails = false;
+};
+
 class Engine : public std::enable_shared_from_this<Engine> {
  public:
   // `directory` must outlive the engine's close().
@@ -37,7 +43,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
   FunctionUsage usage(const std::string& function_id) const;
   GatewayStatus status() const;
   // Environments of that version that are ready or at work.
-  int environments_of(const catalog::FunctionVersion& version) const;
+  EnvironmentsOf environments_of(const catalog::FunctionVersion& version) const;
 
   void close();
   // This process was forked from the one that made the engine: its threads are not here.

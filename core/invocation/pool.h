@@ -25,6 +25,7 @@ namespace lambed::invocation {
 
 struct PoolStatus {
   int opening = 0, idle = 0, busy = 0, interrupting = 0, abandoned = 0, pending = 0;
+  bool init_fails = false;  // the last environment that was to be opened could not be
 };
 
 class EnvironmentPool final : public environments::EnvironmentOwner,
@@ -127,7 +128,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   int keep_warm_ = 0;
   std::size_t limit_ = 0;  // the host's, known from the first environment on; 0: none
   Nanos warm_again_ = 0;   // no warm environment is opened before: its init failed
-  Nanos warm_pause_ = 0;
+  Nanos warm_pause_ = 0;   // 0 unless the last init failed
   bool retired_ = false;
 };
 

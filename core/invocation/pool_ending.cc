@@ -275,6 +275,7 @@ PoolStatus EnvironmentPool::status() const {
   PoolStatus s;
   s.pending = static_cast<int>(pending_);
   s.opening = opening_;
+  s.init_fails = warm_pause_ != 0;
   for (const Shared& environment : environments_) {
     switch (environment->state()) {
       case EnvironmentState::kIdle:
