@@ -50,7 +50,9 @@ json describe(Scope& scope, const catalog::Catalog::Provisioned& setting, const 
   json described = {{"RequestedProvisionedConcurrentExecutions", setting.environments},
                     {"AvailableProvisionedConcurrentExecutions", available},
                     {"AllocatedProvisionedConcurrentExecutions", available},
-                    {"Status", is_ready ? "READY" : init_fails ? "FAILED" : "IN_PROGRESS"},
+                    {"Status", is_ready     ? "READY"
+                               : init_fails ? "FAILED"
+                                            : "IN_PROGRESS"},
                     {"LastModified", setting.last_modified}};
   if (!is_ready && init_fails) described["StatusReason"] = "FUNCTION_ERROR_INIT_FAILURE";
   return described;

@@ -34,7 +34,9 @@ constexpr double kMostGrowth = 1.03;
 // What is resident without environments differs by a tenth from run to run, whether they last one minute or ten: pages of Ruby's
 // heap and of the allocator that a few living objects keep. More than this is a leak.
 constexpr double kMostLeft = 1.2;
-constexpr std::chrono::seconds kWarmUp{15};  // until allocators and caches are as large as they become
+constexpr std::chrono::seconds kFirstUse{6};  // everything has been used once
+// Until allocators, caches and the heaps of environments that stay are as large as they become.
+constexpr std::chrono::seconds kWarmUp{25};
 constexpr std::chrono::seconds kDrainPatience{60};
 constexpr std::chrono::seconds kEndPatience{20};
 constexpr std::chrono::seconds kSettling{4};  // threads that wait for further work end after two
@@ -181,7 +183,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     Functions functions(gateway);
     Load warm_up(gateway, functions, load_options);
     warm_up.start();
-    std::this_thread::sleep_for(kWarmUp);
+    std::this_thread::sleep_for(kFirstUse);
     verdict.check(warm_up.drain(kDrainPatience), "calls of the warm-up got no answer");
     functions.delete_all();
     await([&] { return is_quiet(gateway); }, kEndPatience);
@@ -208,14 +210,15 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   {
     Functions functions(gateway);
     Load load(gateway, functions, load_options);
+    functions.start_changing();
+    load.start();
+    std::this_thread::sleep_for(kWarmUp);
     const auto begin = std::chrono::steady_clock::now();
     Curve memory([] { return static_cast<double>(resident_kb()); });
     Curve open([&gateway] {
       const GatewayStatus status = gateway.status();
       return static_cast<double>(status.idle + status.busy + status.interrupting + status.abandoned);
     });
-    functions.start_changing();
-    load.start();
     const auto end = begin + soak.duration;
     long known = 0;
     auto told = begin;
@@ -234,7 +237,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     }
     memory.stop();
     open.stop();
-    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin + kWarmUp).count();
     functions.stop_changing();
     verdict.check(load.drain(kDrainPatience), "calls got no answer");
     tally = load.tally();
