@@ -16,6 +16,8 @@ constexpr int kMostHeavy = 1;
 constexpr std::chrono::milliseconds kSlowPause{250};
 constexpr std::chrono::milliseconds kHeavyPause{400};
 
+constexpr std::chrono::milliseconds kAfterHeavy{100};
+
 constexpr double kBig = 0.01;  // shares of the good calls
 constexpr double kWait = 0.1;
 constexpr double kCostly = 0.01;
@@ -59,6 +61,11 @@ LoadTally Load::tally() const {
   return tally;
 }
 
+bool Load::is_light() const {
+  const Steady::duration since(Steady::now().time_since_epoch().count() - heavy_ended_.load());
+  return heavy_.load() == 0 && since >= kAfterHeavy;
+}
+
 bool Load::take_allowance(const Slot& slot) {
   Allowance& allowance = allowances_[slot.language];
   const auto now = Steady::now();
@@ -68,6 +75,7 @@ bool Load::take_allowance(const Slot& slot) {
     case Cost::kHeavy:
       if (allowance.heavy >= kMostHeavy || now < allowance.next_heavy) return false;
       ++allowance.heavy;
+      ++heavy_;
       allowance.next_heavy = now + kHeavyPause;
       return true;
     case Cost::kSlow:
@@ -81,7 +89,11 @@ bool Load::take_allowance(const Slot& slot) {
 
 void Load::give_allowance(const Slot& slot) {
   Allowance& allowance = allowances_[slot.language];
-  if (slot.deed->cost == Cost::kHeavy) --allowance.heavy;
+  if (slot.deed->cost == Cost::kHeavy) {
+    --allowance.heavy;
+    heavy_ended_.store(Steady::now().time_since_epoch().count());
+    --heavy_;
+  }
   if (slot.deed->cost == Cost::kSlow) --allowance.slow;
 }
 

@@ -50,6 +50,8 @@ class Load {
   bool drain(std::chrono::seconds patience);
   LoadTally tally() const;
   long calls() const { return calls_.load(); }
+  // No call that takes many megabytes on purpose is under way, nor has been just now: what is resident is what is kept.
+  bool is_light() const;
 
  private:
   // One of the calls that are in flight all the time. Always of the same language, so that slow languages do not end up with
@@ -86,6 +88,8 @@ class Load {
   std::atomic<bool> stopping_{false};
   std::atomic<int> in_flight_{0};
   std::atomic<long> calls_{0};
+  std::atomic<int> heavy_{0};                 // under way
+  std::atomic<std::int64_t> heavy_ended_{0};  // the last one, ns of the steady clock
   std::atomic<long> twice_{0};
 
   mutable std::mutex mutex_;  // guards what follows

@@ -53,11 +53,11 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Curve::Curve(std::function<double()> measure) {
+Curve::Curve(std::function<std::optional<double>()> measure) {
   thread_ = std::thread([this, measure = std::move(measure)] {
     while (!stopping_.load()) {
       samples_.push_back(measure());
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      std::this_thread::sleep_for(std::chrono::milliseconds(25));
     }
   });
 }
@@ -67,9 +67,12 @@ void Curve::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-double Curve::quarter(int which) const {
+std::vector<double> Curve::of_quarter(int which) const {
   const auto size = static_cast<std::ptrdiff_t>(samples_.size());
-  return median({samples_.begin() + size * which / 4, samples_.begin() + size * (which + 1) / 4});
+  std::vector<double> values;
+  for (auto at = samples_.begin() + size * which / 4; at != samples_.begin() + size * (which + 1) / 4; ++at)
+    if (*at) values.push_back(**at);
+  return values;
 }
 
 }  // namespace lambed::soak

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,20 +23,23 @@ Allocated allocated_kb();
 double processor_seconds();
 double median(std::vector<double> values);
 
-// Measures something ten times a second until it is stopped.
+// Measures something forty times a second until it is stopped. A measure may have nothing to say at the moment.
 class Curve {
  public:
-  explicit Curve(std::function<double()> measure);
+  explicit Curve(std::function<std::optional<double>()> measure);
   ~Curve() { stop(); }
   Curve(const Curve&) = delete;
   Curve& operator=(const Curve&) = delete;
   void stop();
-  // Median of the quarter 0 to 3. After stop.
-  double quarter(int which) const;
+  // Median of the quarter 0 to 3, and how many samples it has. After stop.
+  double quarter(int which) const { return median(of_quarter(which)); }
+  std::size_t samples(int which) const { return of_quarter(which).size(); }
 
  private:
   std::atomic<bool> stopping_{false};
-  std::vector<double> samples_;
+  std::vector<double> of_quarter(int which) const;
+
+  std::vector<std::optional<double>> samples_;
   std::thread thread_;
 };
 

@@ -206,6 +206,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   LoadTally tally;
   double quarters[4] = {};
   double environments[4] = {};
+  std::size_t samples[4] = {};
   double took = 0;
   {
     Functions functions(gateway);
@@ -214,8 +215,12 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     load.start();
     std::this_thread::sleep_for(kWarmUp);
     const auto begin = std::chrono::steady_clock::now();
-    Curve memory([] { return static_cast<double>(resident_kb()); });
-    Curve open([&gateway] {
+    // What an evil call takes while it runs says nothing about what is kept.
+    Curve memory([&load]() -> std::optional<double> {
+      if (!load.is_light()) return std::nullopt;
+      return static_cast<double>(resident_kb());
+    });
+    Curve open([&gateway]() -> std::optional<double> {
       const GatewayStatus status = gateway.status();
       return static_cast<double>(status.idle + status.busy + status.interrupting + status.abandoned);
     });
@@ -244,6 +249,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     for (int i = 0; i < 4; ++i) {
       quarters[i] = memory.quarter(i);
       environments[i] = open.quarter(i);
+      samples[i] = memory.samples(i);
     }
     verdict.check(functions.problem().empty(), "a function could not be changed: " + functions.problem());
     std::printf("%ld changes of functions\n", functions.changes());
@@ -259,7 +265,8 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   }
   print(tally, took);
   std::printf("resident memory by quarter:");
-  for (int i = 0; i < 4; ++i) std::printf(" %.1f (%.0f environments)", quarters[i] / 1024, environments[i]);
+  for (int i = 0; i < 4; ++i)
+    std::printf(" %.1f (%.0f environments, %zu samples)", quarters[i] / 1024, environments[i], samples[i]);
   std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
@@ -283,6 +290,8 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   // What they leave behind shows when they are gone.
   const double more = std::max(1.0, environments[3] / std::max(1.0, environments[1]));
   if (soak.judge_memory) {
+    verdict.check(std::min(samples[1], samples[3]) >= 20,
+                  "there are too few samples of the memory to judge it");
     verdict.check(quarters[3] <= quarters[1] * kMostGrowth * more, "the memory grows");
     verdict.check(memory_is_back, "the memory does not come back");
   }
