@@ -125,6 +125,12 @@ std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
   return implementation_->engine().invoke_future(std::move(request));
 }
 
+EventStatus Gateway::event_status(const std::string& request_id) const {
+  return implementation_->event_status(request_id).value();
+}
+
+EventCounts Gateway::event_counts() const { return implementation_->events().counts(); }
+
 FunctionUsage Gateway::usage(const std::string& function) const {
   const FunctionConfiguration configuration = get_function_configuration(function);
   const auto snapshot = implementation_->catalog().directory().find(configuration.function_name);
@@ -153,6 +159,6 @@ void register_host(std::string language, const lambed_host_api& api) {
   environments::HostRegistry::instance().add_built_in(std::move(language), api);
 }
 
-void Gateway::close() { implementation_->engine().close(); }
+void Gateway::close() { implementation_->close(); }
 
 }  // namespace lambed
