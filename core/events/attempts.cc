@@ -76,8 +76,9 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
   const Snapshot function = directory_.find(lane.subject);
   const auto end = [&](EventState state, Condition condition, const char* name, int status,
                        std::string message) {
-    over(lane, {std::move(item), std::move(*record), state, condition, name, false, {}, status,
-                std::move(message)});
+    over(
+        lane,
+        {std::move(item), std::move(*record), state, condition, name, false, {}, status, std::move(message)});
     return Begun::kOver;
   };
   if (function == nullptr) {
@@ -122,8 +123,8 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
   running->lane = lane.name;
   running->item = std::move(item);
   running->record = std::move(*record);
-  const auto admitted = engine->attempt(
-      std::move(request), [weak = weak_from_this(), running](InvokeResult result) {
+  const auto admitted =
+      engine->attempt(std::move(request), [weak = weak_from_this(), running](InvokeResult result) {
         const auto self = weak.lock();
         if (self == nullptr) return;
         auto its_end = std::make_shared<Ended>();
@@ -149,9 +150,15 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
   }
   // The version or alias is gone, or what was accepted is not acceptable any more.
   const bool is_gone = error.code() == ErrorCode::ResourceNotFoundException;
-  over(lane,
-       {std::move(running->item), std::move(running->record), EventState::kFailed, Condition::kRetriesExhausted,
-        is_gone ? "ResourceNotFound" : std::string(error.name()), false, {}, error.http_status(), error.message()});
+  over(lane, {std::move(running->item),
+              std::move(running->record),
+              EventState::kFailed,
+              Condition::kRetriesExhausted,
+              is_gone ? "ResourceNotFound" : std::string(error.name()),
+              false,
+              {},
+              error.http_status(),
+              error.message()});
   return Begun::kOver;
 }
 
@@ -184,8 +191,15 @@ void Dispatcher::finish_event(Lane& lane, Running& running, InvokeResult result)
     }
     const int status = result.error->http_status();
     const std::string message = result.error->message();
-    return over(lane, {std::move(item), std::move(running.record), EventState::kFailed,
-                       Condition::kRetriesExhausted, std::string(result.error->name()), false, {}, status, message});
+    return over(lane, {std::move(item),
+                       std::move(running.record),
+                       EventState::kFailed,
+                       Condition::kRetriesExhausted,
+                       std::string(result.error->name()),
+                       false,
+                       {},
+                       status,
+                       message});
   }
   // A place is free.
   lane.paused_until = 0;
@@ -196,8 +210,8 @@ void Dispatcher::finish_event(Lane& lane, Running& running, InvokeResult result)
     options_.on_attempt(model::function_arn(options_.scope, lane.subject), result);
   }
   if (result.function_error.empty()) {
-    return over(lane, {std::move(item), std::move(running.record), EventState::kSucceeded, Condition::kSuccess,
-                       name_of(Condition::kSuccess), true, std::move(result)});
+    return over(lane, {std::move(item), std::move(running.record), EventState::kSucceeded,
+                       Condition::kSuccess, name_of(Condition::kSuccess), true, std::move(result)});
   }
   const Snapshot function = directory_.find(lane.subject);
   const model::AsyncPolicy policy =
@@ -212,8 +226,8 @@ void Dispatcher::finish_event(Lane& lane, Running& running, InvokeResult result)
     const Condition condition = is_exhausted ? Condition::kRetriesExhausted : Condition::kEventAgeExceeded;
     std::string message = error_message_of(result.payload);
     return over(lane, {std::move(item), std::move(running.record),
-                       is_exhausted ? EventState::kFailed : EventState::kExpired, condition, name_of(condition),
-                       true, std::move(result), 200, std::move(message)});
+                       is_exhausted ? EventState::kFailed : EventState::kExpired, condition,
+                       name_of(condition), true, std::move(result), 200, std::move(message)});
   }
   journal_.retried(item.id);
   owe({{item.token, Settlement::Kind::kNak, due, item.attempts}, lane.name, item.id});

@@ -139,20 +139,21 @@ void Dispatcher::accept(InvokeRequest request, std::string function, std::string
                                  std::move(request.client_context), std::move(request.cognito_identity),
                                  std::move(request.trace_id), std::move(request.tenant_id)});
   std::string lane = item.lane;
-  queue_->enqueue(std::move(item), [weak = weak_from_this(), lane = std::move(lane),
-                                    function = std::move(function),
-                                    done = std::move(done)](Stored end, const std::string& id) {
-    const auto self = weak.lock();
-    // The same id again is the same event: whoever did not hear the first answer has it now.
-    const bool is_safe = end == Stored::kStored || end == Stored::kDuplicate;
-    if (self != nullptr && end == Stored::kStored) {
-      self->journal_.received(function);
-      self->arrived(lane);
-    }
-    if (is_safe) return done(id);
-    if (self == nullptr) return done(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
-    done(self->refusal(end));
-  });
+  queue_->enqueue(std::move(item),
+                  [weak = weak_from_this(), lane = std::move(lane), function = std::move(function),
+                   done = std::move(done)](Stored end, const std::string& id) {
+                    const auto self = weak.lock();
+                    // The same id again is the same event: whoever did not hear the first answer has it now.
+                    const bool is_safe = end == Stored::kStored || end == Stored::kDuplicate;
+                    if (self != nullptr && end == Stored::kStored) {
+                      self->journal_.received(function);
+                      self->arrived(lane);
+                    }
+                    if (is_safe) return done(id);
+                    if (self == nullptr)
+                      return done(Error(ErrorCode::GatewayClosed, "The gateway is closed."));
+                    done(self->refusal(end));
+                  });
 }
 
 void Dispatcher::status(const std::string& request_id, std::function<void(Result<EventStatus>)> done) {
@@ -345,7 +346,8 @@ void Dispatcher::pause(Lane& lane) {
 void Dispatcher::arm(Lane& lane) {
   const Nanos now = clock_->now();
   Nanos at = time_.moment_of(lane.next_due);
-  if (now < lane.paused_until && (lane.has_more || !lane.waiting.empty())) at = std::min(at, lane.paused_until);
+  if (now < lane.paused_until && (lane.has_more || !lane.waiting.empty()))
+    at = std::min(at, lane.paused_until);
   if (!lane.waiting.empty()) {
     at = std::min(at, time_.moment_of(expiry_of(lane, lane.waiting.front())));
     if (lane.running >= lane.window && !lane.is_delivery) at = std::min(at, lane.period + kPeriod);

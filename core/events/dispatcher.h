@@ -144,10 +144,10 @@ class Dispatcher final : public invocation::EventQueue, public std::enable_share
   std::deque<Lane*> ring_;
   std::vector<Lane*> crowded_;  // wait until fewer run in all
   int running_ = 0;
-  std::vector<Owed> owed_;        // to be settled
+  std::vector<Owed> owed_;  // to be settled
   std::size_t being_settled_ = 0;
-  std::size_t calls_ = 0;         // to the queue about them
-  bool is_refusing_ = false;      // the queue has not taken the last of them
+  std::size_t calls_ = 0;     // to the queue about them
+  bool is_refusing_ = false;  // the queue has not taken the last of them
 };
 
 }  // namespace lambed::events

@@ -27,10 +27,12 @@ struct DurableQueue::Statements {
       : put_lane(c, "INSERT OR IGNORE INTO lane (id, name) VALUES (?1, ?2)"),
         named(c, "SELECT seq FROM event WHERE id = ?1 AND typeof(id) = 'text'"),
         put(c,
-            "INSERT INTO event (seq, lane, due, attempts, accepted, id, body) VALUES (?1, ?2, ?3, 0, ?3, ?4, ?5) "
+            "INSERT INTO event (seq, lane, due, attempts, accepted, id, body) VALUES (?1, ?2, ?3, 0, ?3, ?4, "
+            "?5) "
             "ON CONFLICT (seq) DO NOTHING"),
         due(c,
-            "SELECT seq FROM event INDEXED BY event_due WHERE lane = ?1 AND due <= ?2 ORDER BY due, seq LIMIT "
+            "SELECT seq FROM event INDEXED BY event_due WHERE lane = ?1 AND due <= ?2 ORDER BY due, seq "
+            "LIMIT "
             "?3"),
         later(c,
               "SELECT due FROM event INDEXED BY event_due WHERE lane = ?1 AND due > ?2 ORDER BY due LIMIT 1"),
@@ -39,9 +41,10 @@ struct DurableQueue::Statements {
         ack(c, "DELETE FROM event WHERE seq = ?1"),
         nak(c, "UPDATE event SET due = ?2, attempts = ?3 WHERE seq = ?1"),
         lane_name(c, "SELECT name FROM lane WHERE id = ?1"),
-        lane_names(c,
-                   "SELECT name FROM lane WHERE EXISTS (SELECT 1 FROM event WHERE event.lane = lane.id) ORDER "
-                   "BY name") {}
+        lane_names(
+            c,
+            "SELECT name FROM lane WHERE EXISTS (SELECT 1 FROM event WHERE event.lane = lane.id) ORDER "
+            "BY name") {}
 
   Statement put_lane, named, put, due, later, read, ack, nak, lane_name, lane_names;
 };
@@ -85,8 +88,12 @@ DurableQueue::Row DurableQueue::row_of(NewItem item) {
   const bool is_named = !item.id.empty();
   latest_ = std::max(latest_, item.now);  // a clock that was set back must not change the order
   const Token seq = next_++;
-  return {lane_of(item.lane),  seq, latest_, is_named ? std::move(item.id) : make_item_id(seq, *random_),
-          is_named, std::move(item.body)};
+  return {lane_of(item.lane),
+          seq,
+          latest_,
+          is_named ? std::move(item.id) : make_item_id(seq, *random_),
+          is_named,
+          std::move(item.body)};
 }
 
 DurableQueue::Statements& DurableQueue::statements(Connection& connection) {
@@ -310,11 +317,8 @@ void DurableQueue::find(const std::string& id, FindDone done) {
         std::int64_t lane = 0;
         sql.read.bind(1, token);
         if (sql.read.step() && sql.read.text(0) == (is_named ? std::string_view(id) : parsed->bytes)) {
-          answer->found = Found{{},
-                                id,
-                                static_cast<int>(sql.read.number(2)),
-                                sql.read.number(3),
-                                sql.read.number(4)};
+          answer->found =
+              Found{{}, id, static_cast<int>(sql.read.number(2)), sql.read.number(3), sql.read.number(4)};
           lane = sql.read.number(6);
         }
         sql.read.reset();

@@ -70,7 +70,8 @@ class DurableQueue final : public Queue {
 
   const std::shared_ptr<Random> random_;
   std::atomic<std::uint64_t> depth_{0};
-  std::mutex submitting_;  // guards what follows; held while jobs are submitted, so that their order is that of the numbers
+  std::mutex
+      submitting_;  // guards what follows; held while jobs are submitted, so that their order is that of the numbers
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::int64_t next_lane_ = 1;
   Token next_ = 1;

@@ -48,7 +48,8 @@ void Journal::set_back(const std::string& request_id) {
 
 void Journal::retried(const std::string& request_id) {
   std::lock_guard lock(mutex_);
-  if (const auto it = running_.find(request_id); it != running_.end()) it->second.state = EventState::kRetrying;
+  if (const auto it = running_.find(request_id); it != running_.end())
+    it->second.state = EventState::kRetrying;
   ++counts_.retries;
 }
 

@@ -10,14 +10,14 @@
 namespace lambed::events {
 
 struct Dispatcher::Lane {
-  std::string name;     // in the queue
+  std::string name;  // in the queue
   bool is_delivery;
   std::string subject;  // the function's name, or the target
 
   std::deque<Item> waiting;  // fetched, in order
   bool is_fetching = false;
-  bool has_more = false;     // the queue has, or may have, items that are due
-  bool has_news = false;     // some came while it was asked
+  bool has_more = false;  // the queue has, or may have, items that are due
+  bool has_news = false;  // some came while it was asked
   Millis next_due = kNotDue;
 
   int running = 0;

@@ -32,9 +32,10 @@ struct EventOutcome {
   // Why, in the words of AWS's destination records: Success, RetriesExhausted, EventAgeExceeded, ZeroReservedConcurrency; or
   // ResourceNotFound: the function, version or alias was deleted meanwhile.
   std::string condition;
-  int attempts = 0;              // that reached the function
-  std::string function_error;    // of the last attempt: "" or "Unhandled"
-  std::string payload;           // of the last attempt: the answer or the error document; empty when none reached the function
+  int attempts = 0;            // that reached the function
+  std::string function_error;  // of the last attempt: "" or "Unhandled"
+  std::string
+      payload;  // of the last attempt: the answer or the error document; empty when none reached the function
   std::string executed_version;  // of the last attempt
   std::chrono::system_clock::time_point accepted;
   std::chrono::system_clock::time_point ended;
@@ -66,8 +67,8 @@ struct EventCounts {
   std::uint64_t retries = 0;
   std::uint64_t destination_delivery_failures = 0;
   std::uint64_t dead_letter_errors = 0;
-  std::uint64_t waiting = 0;              // accepted and not over, about; deliveries that wait included
-  double age_seconds_sum = 0;             // AsyncEventAge: from acceptance to an attempt's begin, over all attempts
+  std::uint64_t waiting = 0;   // accepted and not over, about; deliveries that wait included
+  double age_seconds_sum = 0;  // AsyncEventAge: from acceptance to an attempt's begin, over all attempts
   std::uint64_t age_seconds_count = 0;
 };
 

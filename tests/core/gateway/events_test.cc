@@ -43,7 +43,8 @@ struct EventFixture : ScriptedFixture {
     request.timeout_s = 90'000;
     gateway.create_function(request);
   }
-  std::string send(const std::string& name, const std::string& payload = "{}", const std::string& qualifier = {}) {
+  std::string send(const std::string& name, const std::string& payload = "{}",
+                   const std::string& qualifier = {}) {
     const InvokeResult accepted = gateway.invoke(
         {.function = name, .payload = payload, .qualifier = qualifier, .type = InvocationType::kEvent});
     BOOST_TEST(accepted.status_code == 202);
@@ -51,9 +52,7 @@ struct EventFixture : ScriptedFixture {
     BOOST_TEST(accepted.executed_version == "");
     return accepted.request_id;
   }
-  std::string state(const std::string& id) {
-    return std::string(name_of(gateway.event_status(id).state));
-  }
+  std::string state(const std::string& id) { return std::string(name_of(gateway.event_status(id).state)); }
   bool await_state(const std::string& id, const std::string& wanted) {
     return await([&] { return state(id) == wanted; });
   }
@@ -102,9 +101,10 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_run_is_refused_before_it_is_accepted) {
   };
   check_error(refused({.function = "nobody"}), ErrorCode::ResourceNotFoundException,
               "Function not found: arn:aws:lambda:us-east-1:123456789012:function:nobody:$LATEST");
-  BOOST_TEST((refused({.function = "hello", .qualifier = "7"}).code() == ErrorCode::ResourceNotFoundException));
-  BOOST_TEST((refused({.function = "hello", .payload = "{"}).code() ==
-              ErrorCode::InvalidRequestContentException));
+  BOOST_TEST(
+      (refused({.function = "hello", .qualifier = "7"}).code() == ErrorCode::ResourceNotFoundException));
+  BOOST_TEST(
+      (refused({.function = "hello", .payload = "{"}).code() == ErrorCode::InvalidRequestContentException));
   check_error(refused({.function = "hello", .payload = '"' + std::string(262'143, 'x') + '"'}),
               ErrorCode::RequestEntityTooLargeException,
               "262145 byte payload is too large for the Event invocation type (limit 262144 bytes)");
