@@ -112,6 +112,14 @@ class Gateway {
   void put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
                                    int environments);
 
+  // What becomes of events that are sent to a function, version or alias. Without a qualifier: to the function's $LATEST.
+  EventInvokeConfiguration put_function_event_invoke_config(const EventInvokeRequest& request);
+  EventInvokeConfiguration update_function_event_invoke_config(const EventInvokeRequest& request);
+  EventInvokeConfiguration get_function_event_invoke_config(const std::string& function,
+                                                            const std::string& qualifier = {}) const;
+  void delete_function_event_invoke_config(const std::string& function, const std::string& qualifier = {});
+  std::vector<EventInvokeConfiguration> list_function_event_invoke_configs(const std::string& function) const;
+
   // ---- Invocations.
   // Blocks until the handler has answered or its limit has passed, and no longer than that. A handler never runs on the
   // caller's thread.
