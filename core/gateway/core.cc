@@ -13,6 +13,11 @@ Storage in_memory_unless_given(Storage storage) {
   return storage;
 }
 
+std::shared_ptr<events::DeadLetterTable> table_of(const Storage& storage, const GatewayOptions& options) {
+  if (storage.dead_letters == nullptr) return std::make_shared<events::MemoryDeadLetters>();
+  return events::DeadLetterDatabase::table(storage.dead_letters, options.account + "/" + options.region);
+}
+
 }  // namespace
 
 Core::Core(const GatewayOptions& options, Storage storage, bool settles_at_once)
@@ -25,7 +30,19 @@ Core::Core(const GatewayOptions& options, Storage storage, bool settles_at_once)
                                   .settles_at_once = settles_at_once,
                                   .other_languages = environments::HostRegistry::instance().languages()},
           *clock_, *random_, storage_.store, storage_.packages)),
-      engine_(invocation::Engine::start(options, catalog_->directory())) {}
+      dead_letters_(table_of(storage_, options)),
+      engine_(invocation::Engine::start(options, catalog_->directory())),
+      deliverer_(std::make_unique<events::TargetDeliverer>(
+          *clock_, dead_letters_,
+          [engine = std::weak_ptr(engine_)](InvokeRequest request, std::function<void(InvokeResult)> done) {
+            if (const auto living = engine.lock()) {
+              return living->invoke(std::move(request), std::move(done), CallbackThread::kAny);
+            }
+            InvokeResult closed;
+            closed.error.emplace(ErrorCode::GatewayClosed, "The gateway is closed.");
+            done(std::move(closed));
+          },
+          events::AwsSettings::of_process(options.aws_endpoint_url, options.region))) {}
 
 Core::~Core() { engine_->close(); }
 

@@ -8,15 +8,18 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "events/dead_letter_table.h"
+#include "events/target_deliverer.h"
 #include "invocation/engine.h"
 #include "lambed/gateway.h"
 
 namespace lambed::gateway {
 
-// Where the catalogue keeps what it knows. Null: in memory.
+// Where a gateway keeps what it knows. Null: in memory.
 struct Storage {
   std::shared_ptr<catalog::Store> store;
   std::shared_ptr<catalog::CodePackages> packages;
+  std::shared_ptr<events::DeadLetterDatabase> dead_letters = {};
 };
 
 class Core {
@@ -30,13 +33,20 @@ class Core {
   catalog::Catalog& catalog() { return *catalog_; }
   catalog::CodePackages& packages() { return *storage_.packages; }
   invocation::Engine& engine() { return *engine_; }
+  // What was sent to lambed:local.
+  events::DeadLetterTable& dead_letters() { return *dead_letters_; }
+  // Sends the events of those letters again, as they were called; waits until each is accepted or refused. What was a success
+  // is left alone, and is a failure where it was named. Of several letters with one request id, one event is sent.
+  Result<Redrive> redrive(const DeadLetterSelection& selection);
 
  private:
   const std::shared_ptr<Clock> clock_;
   const std::shared_ptr<Random> random_;
   const Storage storage_;
   const std::unique_ptr<catalog::Catalog> catalog_;
+  const std::shared_ptr<events::DeadLetterTable> dead_letters_;
   const std::shared_ptr<invocation::Engine> engine_;
+  const std::unique_ptr<events::TargetDeliverer> deliverer_;
 };
 
 }  // namespace lambed::gateway

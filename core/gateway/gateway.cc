@@ -147,6 +147,22 @@ std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
   return implementation_->engine().invoke_future(std::move(request));
 }
 
+std::vector<DeadLetter> Gateway::list_dead_letters(const DeadLetterQuery& query) const {
+  return implementation_->dead_letters().list(query).value();
+}
+
+DeadLetter Gateway::get_dead_letter(const std::string& id) const {
+  return implementation_->dead_letters().get(id).value();
+}
+
+Redrive Gateway::redrive_dead_letters(const DeadLetterSelection& selection) {
+  return implementation_->redrive(selection).value();
+}
+
+std::size_t Gateway::purge_dead_letters(const DeadLetterSelection& selection) {
+  return implementation_->dead_letters().remove(selection).value();
+}
+
 FunctionUsage Gateway::usage(const std::string& function) const {
   const FunctionConfiguration configuration = get_function_configuration(function);
   const auto snapshot = implementation_->catalog().directory().find(configuration.function_name);

@@ -17,6 +17,7 @@ class DataFolder {
 
   std::string catalogue() const { return path_ + "/catalogue.db"; }
   std::string code() const { return path_ + "/code.db"; }
+  std::string dead_letters() const { return path_ + "/dead-letters.db"; }
 
  private:
   const std::string path_;

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lambed/dead_letters.h"
 #include "lambed/errors.h"
 #include "lambed/function.h"
 #include "lambed/invoke.h"
@@ -50,6 +51,11 @@ struct GatewayOptions {
   // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
   // starts a host decides; later ones with other wishes get HostUnavailable.
   std::map<std::string, std::map<std::string, std::string>> host_options = {};
+  // Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to: "http://127.0.0.1:5000". Empty: what
+  // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> say, else AWS itself. Credentials come from AWS_ACCESS_KEY_ID,
+  // AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, else from a profile in ~/.aws/credentials; the variables are read when the
+  // gateway is made.
+  std::string aws_endpoint_url = {};
   std::shared_ptr<Clock> clock = {};    // null: the system's
   std::shared_ptr<Random> random = {};  // null: the system's
 };
@@ -134,6 +140,16 @@ class Gateway {
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   // The future throws lambed::Error for invocation errors.
   std::future<InvokeResult> invoke_future(InvokeRequest request);
+
+  // ---- The table of dead letters: what was sent to the target lambed:local. In memory, and bounded: 10,000 letters, 64 MB.
+  // Without payloads, oldest first.
+  std::vector<DeadLetter> list_dead_letters(const DeadLetterQuery& query = {}) const;
+  DeadLetter get_dead_letter(const std::string& id) const;
+  // Sends the events again, as they were called, and takes out of the table what was accepted. What was a success is left
+  // alone. Waits for the events' queue. Not from a callback.
+  Redrive redrive_dead_letters(const DeadLetterSelection& selection = {});
+  // Answers how many there were.
+  std::size_t purge_dead_letters(const DeadLetterSelection& selection = {});
 
   // ---- Observation.
   FunctionUsage usage(const std::string& function) const;

@@ -59,7 +59,9 @@ BOOST_AUTO_TEST_CASE(a_qualifier_has_its_own_configuration_and_no_other) {
   catalog.publish_version({.name = "f"}).value();
   catalog.create_alias({.function = "f", .alias = "live", .version = "1"}).value();
   catalog.put_event_invoke({.function = "f", .maximum_retry_attempts = 0}).value();
-  catalog.put_event_invoke({.function = "f", .qualifier = "live", .maximum_event_age_s = 60, .on_failure = kQueue})
+  catalog
+      .put_event_invoke(
+          {.function = "f", .qualifier = "live", .maximum_event_age_s = 60, .on_failure = kQueue})
       .value();
   BOOST_TEST(policy(catalog, "").max_retries == 0);
   BOOST_TEST(policy(catalog, "$LATEST").max_retries == 0);

@@ -13,19 +13,20 @@ BOOST_AUTO_TEST_CASE(a_target_is_taken_apart) {
     TargetKind kind;
     const char *region, *account, *resource;
   };
-  for (const Case& c : {Case{"lambed:local", TargetKind::kLocal, "", "", ""},
-                        {"arn:aws:sqs:us-east-1:123456789012:q-1", TargetKind::kSqs, "us-east-1", "123456789012", "q-1"},
-                        {"arn:aws-us-gov:sns:us-gov-west-1:123456789012:t", TargetKind::kSns, "us-gov-west-1",
-                         "123456789012", "t"},
-                        {"arn:aws-iso-b:sqs:us-isob-east-1:123456789012:q", TargetKind::kSqs, "us-isob-east-1",
-                         "123456789012", "q"},
-                        {"arn:aws-eusc:sqs:eusc-de-east-1:123456789012:q", TargetKind::kSqs, "eusc-de-east-1",
-                         "123456789012", "q"},
-                        {"arn:aws:lambda:us-east-1:123456789012:function:f:live", TargetKind::kFunction, "us-east-1",
-                         "123456789012", "f:live"},
-                        {"arn:aws:events:us-east-1:123456789012:event-bus/a/b", TargetKind::kEventBus, "us-east-1",
-                         "123456789012", "a/b"},
-                        {"arn:aws:s3:::my.bucket", TargetKind::kBucket, "", "", "my.bucket"}}) {
+  for (const Case& c :
+       {Case{"lambed:local", TargetKind::kLocal, "", "", ""},
+        {"arn:aws:sqs:us-east-1:123456789012:q-1", TargetKind::kSqs, "us-east-1", "123456789012", "q-1"},
+        {"arn:aws-us-gov:sns:us-gov-west-1:123456789012:t", TargetKind::kSns, "us-gov-west-1", "123456789012",
+         "t"},
+        {"arn:aws-iso-b:sqs:us-isob-east-1:123456789012:q", TargetKind::kSqs, "us-isob-east-1",
+         "123456789012", "q"},
+        {"arn:aws-eusc:sqs:eusc-de-east-1:123456789012:q", TargetKind::kSqs, "eusc-de-east-1", "123456789012",
+         "q"},
+        {"arn:aws:lambda:us-east-1:123456789012:function:f:live", TargetKind::kFunction, "us-east-1",
+         "123456789012", "f:live"},
+        {"arn:aws:events:us-east-1:123456789012:event-bus/a/b", TargetKind::kEventBus, "us-east-1",
+         "123456789012", "a/b"},
+        {"arn:aws:s3:::my.bucket", TargetKind::kBucket, "", "", "my.bucket"}}) {
     const auto target = parse_target(c.text);
     BOOST_TEST_REQUIRE(target.has_value(), c.text);
     BOOST_TEST((target->kind == c.kind), c.text);
@@ -38,18 +39,20 @@ BOOST_AUTO_TEST_CASE(a_target_is_taken_apart) {
 
 BOOST_AUTO_TEST_CASE(what_nothing_can_be_sent_to_is_no_target) {
   for (const char* text :
-       {"", "q", "lambed:remote", "arn:aws:sqs", "arn:aws:sqs:us-east-1:123456789012:",
-        "arn:aws:sqs::123456789012:q", "arn:aws:sqs:us-east-1::q", "arn:aws:sqs:nowhere:123456789012:q",
-        "arn:aws:sqs:us-east-1:12345678901:q", "arn:aws:sqs:us-east-1:123456789012:q:1",
-        "arn:aws:lambda:us-east-1:123456789012:layer:l", "arn:aws:events:us-east-1:123456789012:rule/r",
-        "arn:aws:events:us-east-1:123456789012:event-bus/", "arn:aws:s3:::b/key",
-        "arn:aws:dynamodb:us-east-1:123456789012:table/t", "kafka://topic", "arn:gcp:sqs:us-east-1:123456789012:q"}) {
+       {"", "q", "lambed:remote", "arn:aws:sqs",
+        "arn:aws:sqs:us-east-1:123456789012:", "arn:aws:sqs::123456789012:q", "arn:aws:sqs:us-east-1::q",
+        "arn:aws:sqs:nowhere:123456789012:q", "arn:aws:sqs:us-east-1:12345678901:q",
+        "arn:aws:sqs:us-east-1:123456789012:q:1", "arn:aws:lambda:us-east-1:123456789012:layer:l",
+        "arn:aws:events:us-east-1:123456789012:rule/r", "arn:aws:events:us-east-1:123456789012:event-bus/",
+        "arn:aws:s3:::b/key", "arn:aws:dynamodb:us-east-1:123456789012:table/t", "kafka://topic",
+        "arn:gcp:sqs:us-east-1:123456789012:q"}) {
     BOOST_TEST(!parse_target(text).has_value(), text);
   }
 }
 
 BOOST_AUTO_TEST_CASE(dead_letters_go_to_standard_queues_and_topics_and_to_the_local_table) {
-  for (const char* arn : {"", "lambed:local", "arn:aws:sqs:us-east-1:123456789012:q", "arn:aws:sns:us-east-1:123456789012:t"})
+  for (const char* arn :
+       {"", "lambed:local", "arn:aws:sqs:us-east-1:123456789012:q", "arn:aws:sns:us-east-1:123456789012:t"})
     BOOST_TEST(check_dead_letter_target(arn).ok(), arn);
   for (const char* arn :
        {"arn:aws:sqs:us-east-1:123456789012:q.fifo", "arn:aws:lambda:us-east-1:123456789012:function:f",
@@ -64,8 +67,10 @@ BOOST_AUTO_TEST_CASE(the_patterns_of_the_api_are_lambdas_own) {
     check_dead_letter_pattern(arn, violations);
     return violations.empty();
   };
-  for (const char* arn : {"", "arn::sqs:", "arn:aws-x:a.b-1:anything at all"}) BOOST_TEST(of_dead_letter(arn), arn);
-  for (const char* arn : {"arn", "arn:aws", "arn:aws:sqs", "arn:aws1:sqs:q", "arn:aws:SQS:q", "arn:aws:sqs:a\nb"})
+  for (const char* arn : {"", "arn::sqs:", "arn:aws-x:a.b-1:anything at all"})
+    BOOST_TEST(of_dead_letter(arn), arn);
+  for (const char* arn :
+       {"arn", "arn:aws", "arn:aws:sqs", "arn:aws1:sqs:q", "arn:aws:SQS:q", "arn:aws:sqs:a\nb"})
     BOOST_TEST(!of_dead_letter(arn), arn);
   const auto of_destination = [](std::string destination) {
     EventInvokeRequest request;
@@ -74,8 +79,8 @@ BOOST_AUTO_TEST_CASE(the_patterns_of_the_api_are_lambdas_own) {
   };
   for (const char* arn : {"", "kafka://t", "arn:aws:sqs:::", "arn:aws1:x:us-east-1:123456789012:"})
     BOOST_TEST(of_destination(arn), arn);
-  for (const char* arn : {"kafka://", "kafka://.t", "arn:aws:sqs:us-east:123456789012:q", "arn:aws:sqs:us-east-1:1:q",
-                          "arn:aws:s_s:us-east-1:123456789012:q"})
+  for (const char* arn : {"kafka://", "kafka://.t", "arn:aws:sqs:us-east:123456789012:q",
+                          "arn:aws:sqs:us-east-1:1:q", "arn:aws:s_s:us-east-1:123456789012:q"})
     BOOST_TEST(!of_destination(arn), arn);
 }
 
