@@ -19,33 +19,15 @@ using nlohmann::json;
 namespace {
 
 // Application errors that pass by themselves, whatever their status. Source: the lists of retryable errors in AWS's SDKs.
-constexpr std::array kPassing = {"Throttling",
-                                 "ThrottlingException",
-                                 "ThrottledException",
-                                 "RequestThrottled",
-                                 "RequestThrottledException",
-                                 "TooManyRequestsException",
-                                 "RequestLimitExceeded",
-                                 "BandwidthLimitExceeded",
-                                 "LimitExceededException",
-                                 "SlowDown",
-                                 "OverLimit",
-                                 "KmsThrottled",
-                                 "KMS.ThrottlingException",
-                                 "PriorRequestNotComplete",
-                                 "RequestTimeout",
-                                 "RequestTimeoutException",
-                                 "InternalError",
-                                 "InternalFailure",
-                                 "InternalException",
-                                 "InternalServerError",
-                                 "ServiceUnavailable",
-                                 "ServiceUnavailableException",
-                                 // Keys are renewed, clocks are set:
-                                 "ExpiredToken",
-                                 "ExpiredTokenException",
-                                 "RequestExpired",
-                                 "RequestTimeTooSkewed"};
+constexpr std::array kPassing = {
+    "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled",
+    "RequestThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+    "LimitExceededException", "SlowDown", "OverLimit", "KmsThrottled", "KMS.ThrottlingException",
+    "PriorRequestNotComplete", "RequestTimeout", "RequestTimeoutException", "InternalError",
+    "InternalFailure", "InternalException", "InternalServerError", "ServiceUnavailable",
+    "ServiceUnavailableException",
+    // Keys are renewed, clocks are set:
+    "ExpiredToken", "ExpiredTokenException", "RequestExpired", "RequestTimeTooSkewed"};
 
 // The last words of a service are shown to the operator; some repeat what was sent.
 constexpr std::size_t kMostWords = 300;
@@ -64,8 +46,8 @@ std::string dns_suffix_of(const std::string& partition) {
 std::string path_encoded(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~' || c == '/';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~' || c == '/';
     if (plain) {
       out += c;
     } else {
@@ -218,7 +200,9 @@ std::string AwsClient::endpoint_of(const char* service, const Target& target) co
     return fmt::format("https://{}.s3.{}.{}", target.resource, settings_.region, suffix);
   }
   if (!url.empty()) return url;
-  const char* host = target.kind == TargetKind::kSqs ? "sqs" : target.kind == TargetKind::kSns ? "sns" : "events";
+  const char* host = target.kind == TargetKind::kSqs   ? "sqs"
+                     : target.kind == TargetKind::kSns ? "sns"
+                                                       : "events";
   return fmt::format("https://{}.{}.{}", host, target.region, suffix);
 }
 
@@ -295,7 +279,8 @@ void AwsClient::send_to_queue(std::shared_ptr<const Delivery> delivery, const Ta
         std::string url;
         if (document.is_object()) url = document.value("QueueUrl", "");
         if (url.empty()) {
-          return done({DeliveryResult::Kind::kRetryLater, "GetQueueUrl was answered without the URL of the queue"});
+          return done(
+              {DeliveryResult::Kind::kRetryLater, "GetQueueUrl was answered without the URL of the queue"});
         }
         {
           std::lock_guard lock(mutex_);
@@ -310,7 +295,8 @@ void AwsClient::send_message(const Delivery& delivery, const Target& target, con
                              Done done) {
   json body = {{"QueueUrl", queue_url}, {"MessageBody", body_of(delivery)}};
   for (const Attribute& attribute : attributes_of(delivery)) {
-    body["MessageAttributes"][attribute.name] = {{"DataType", attribute.type}, {"StringValue", attribute.value}};
+    body["MessageAttributes"][attribute.name] = {{"DataType", attribute.type},
+                                                 {"StringValue", attribute.value}};
   }
   OutgoingRequest request = json_request("AmazonSQS.SendMessage", "1.0", body);
   request.service = "sqs";

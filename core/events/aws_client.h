@@ -35,22 +35,25 @@ class AwsClient {
   AwsClient& operator=(const AwsClient&) = delete;
 
   // `target` is delivery.target taken apart: a queue, a topic, a bus or a bucket.
-  void deliver(const Delivery& delivery, const model::Target& target, std::function<void(DeliveryResult)> done);
+  void deliver(const Delivery& delivery, const model::Target& target,
+               std::function<void(DeliveryResult)> done);
 
  private:
   using Done = std::function<void(DeliveryResult)>;
   using Judge = std::function<void(OutgoingAnswer)>;
 
-  void send(OutgoingRequest request, const char* service, const model::Target& target, Judge judge, const Done& done);
+  void send(OutgoingRequest request, const char* service, const model::Target& target, Judge judge,
+            const Done& done);
   void send_to_queue(std::shared_ptr<const Delivery> delivery, const model::Target& target, Done done);
-  void send_message(const Delivery& delivery, const model::Target& target, const std::string& queue_url, Done done);
+  void send_message(const Delivery& delivery, const model::Target& target, const std::string& queue_url,
+                    Done done);
   std::string endpoint_of(const char* service, const model::Target& target) const;
 
   const AwsSettings settings_;
   const std::shared_ptr<CredentialSource> credentials_;
-  std::mutex mutex_;  // guards queue_urls_
+  std::mutex mutex_;                               // guards queue_urls_
   std::map<std::string, std::string> queue_urls_;  // by ARN
-  OutgoingHttp http_;  // last: its thread uses what is above
+  OutgoingHttp http_;                              // last: its thread uses what is above
 };
 
 // What an AWS service's refusal means. `code`: the error's name, "" when the answer has none.

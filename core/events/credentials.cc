@@ -84,7 +84,8 @@ std::optional<Credentials> CredentialSource::current(std::string* why) {
   if (last_ && last_->found) return last_->found;
   if (why != nullptr) {
     *why = fmt::format(
-        "no credentials for AWS: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment nor the profile '{}' "
+        "no credentials for AWS: neither AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment nor "
+        "the profile '{}' "
         "in {}",
         profile_, file_.empty() ? "~/.aws/credentials" : file_);
   }

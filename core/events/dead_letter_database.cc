@@ -105,7 +105,8 @@ class DeadLetterDatabase::Table final : public DeadLetterTable {
     if (present.ok()) size_->store(*present);
   }
 
-  void add(const std::string& delivery_id, DeadLetter letter, std::function<void(DeliveryResult)> done) override {
+  void add(const std::string& delivery_id, DeadLetter letter,
+           std::function<void(DeliveryResult)> done) override {
     struct Addition {
       std::string scope, delivery_id, about;
       DeadLetter letter;
@@ -116,9 +117,10 @@ class DeadLetterDatabase::Table final : public DeadLetterTable {
     *addition = {scope_, delivery_id, about(letter), std::move(letter), std::move(done)};
     committer().submit(
         [addition](Connection& connection) {
-          Statement insert(connection,
-                           "INSERT OR IGNORE INTO dead_letter (scope, delivery, function, about, request, response) "
-                           "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+          Statement insert(
+              connection,
+              "INSERT OR IGNORE INTO dead_letter (scope, delivery, function, about, request, response) "
+              "VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
           insert.bind(1, addition->scope)
               .bind(2, addition->delivery_id)
               .bind(3, addition->letter.function_name)
@@ -140,11 +142,12 @@ class DeadLetterDatabase::Table final : public DeadLetterTable {
 
   Result<std::vector<DeadLetter>> list(const DeadLetterQuery& query) override {
     return ask<std::vector<DeadLetter>>(committer(), [scope = scope_, query](Connection& connection) {
-      Statement rows(connection, query.function.empty()
-                                     ? "SELECT number, function, about, length(request) FROM dead_letter "
-                                       "WHERE scope = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
-                                     : "SELECT number, function, about, length(request) FROM dead_letter "
-                                       "WHERE scope = ?1 AND number > ?2 AND function = ?4 ORDER BY number LIMIT ?3");
+      Statement rows(connection,
+                     query.function.empty()
+                         ? "SELECT number, function, about, length(request) FROM dead_letter "
+                           "WHERE scope = ?1 AND number > ?2 ORDER BY number LIMIT ?3"
+                         : "SELECT number, function, about, length(request) FROM dead_letter "
+                           "WHERE scope = ?1 AND number > ?2 AND function = ?4 ORDER BY number LIMIT ?3");
       rows.bind(1, scope)
           .bind(2, static_cast<std::int64_t>(dead_letter_number(query.after).value_or(0)))
           .bind(3, static_cast<std::int64_t>(query.limit));
@@ -202,7 +205,9 @@ class DeadLetterDatabase::Table final : public DeadLetterTable {
     return removed;
   }
 
-  std::size_t size() const override { return static_cast<std::size_t>(std::max<std::int64_t>(0, size_->load())); }
+  std::size_t size() const override {
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, size_->load()));
+  }
 
  private:
   storage::Committer& committer() const { return *database_->committer_; }

@@ -32,7 +32,8 @@ class DeadLetterTable {
  public:
   virtual ~DeadLetterTable() = default;
   // `delivery_id`: of what came twice, one is kept. kRetryLater when the table is full or cannot be written, with the reason.
-  virtual void add(const std::string& delivery_id, DeadLetter letter, std::function<void(DeliveryResult)> done) = 0;
+  virtual void add(const std::string& delivery_id, DeadLetter letter,
+                   std::function<void(DeliveryResult)> done) = 0;
   // Without payloads, oldest first. ServiceException when it cannot be read.
   virtual Result<std::vector<DeadLetter>> list(const DeadLetterQuery& query) = 0;
   // ResourceNotFoundException when there is none of that id.
@@ -50,7 +51,8 @@ class MemoryDeadLetters final : public DeadLetterTable {
   explicit MemoryDeadLetters(std::size_t most_letters = kMostLetters, std::size_t most_bytes = kMostBytes)
       : most_letters_(most_letters), most_bytes_(most_bytes) {}
 
-  void add(const std::string& delivery_id, DeadLetter letter, std::function<void(DeliveryResult)> done) override;
+  void add(const std::string& delivery_id, DeadLetter letter,
+           std::function<void(DeliveryResult)> done) override;
   Result<std::vector<DeadLetter>> list(const DeadLetterQuery& query) override;
   Result<DeadLetter> get(const std::string& id) override;
   Result<std::size_t> remove(const DeadLetterSelection& selection) override;
@@ -67,8 +69,8 @@ class MemoryDeadLetters final : public DeadLetterTable {
 
   const std::size_t most_letters_;
   const std::size_t most_bytes_;
-  mutable std::mutex mutex_;               // guards what follows
-  std::map<std::uint64_t, Kept> letters_;  // by number
+  mutable std::mutex mutex_;                                   // guards what follows
+  std::map<std::uint64_t, Kept> letters_;                      // by number
   std::map<std::string, std::uint64_t, std::less<>> numbers_;  // by delivery id
   std::size_t bytes_ = 0;
   std::uint64_t next_ = 1;
@@ -82,7 +84,8 @@ class DeadLetterDatabase {
   ~DeadLetterDatabase();
 
   // `scope`: "account/region". The database lives as long as its tables.
-  static std::shared_ptr<DeadLetterTable> table(std::shared_ptr<DeadLetterDatabase> database, std::string scope);
+  static std::shared_ptr<DeadLetterTable> table(std::shared_ptr<DeadLetterDatabase> database,
+                                                std::string scope);
   // What keeps it from being written; "" for nothing.
   std::string trouble() const;
 

@@ -27,8 +27,8 @@ std::string value_of(const std::string& payload, bool is_binary) {
 
 std::string timestamp_of(std::chrono::system_clock::time_point time) {
   const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(time).time_since_epoch().count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)),
-                     milliseconds % 1000);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(static_cast<std::time_t>(milliseconds / 1000)), milliseconds % 1000);
 }
 
 std::string_view function_name_of(std::string_view arn) {
@@ -50,7 +50,8 @@ std::string record_of(const Delivery& delivery) {
   record += json_text(delivery.function_arn);
   record += R"(,"condition":)";
   record += json_text(name_of(delivery.condition));
-  record += fmt::format(R"(,"approximateInvokeCount":{}}},"requestPayload":)", delivery.approximate_invoke_count);
+  record +=
+      fmt::format(R"(,"approximateInvokeCount":{}}},"requestPayload":)", delivery.approximate_invoke_count);
   record += delivery.request_payload.empty() ? "{}" : value_of(delivery.request_payload, false);
   if (delivery.has_response) {
     record += fmt::format(R"(,"responseContext":{{"statusCode":{},"executedVersion":)", delivery.status_code);
@@ -75,7 +76,8 @@ std::vector<Attribute> attributes_of(const Delivery& delivery) {
   if (delivery.kind != DeliveryKind::kDeadLetter) return {};
   std::vector<Attribute> attributes{{"RequestID", "String", delivery.request_id},
                                     {"ErrorCode", "Number", std::to_string(delivery.error_code)}};
-  if (!delivery.error_message.empty()) attributes.push_back({"ErrorMessage", "String", delivery.error_message});
+  if (!delivery.error_message.empty())
+    attributes.push_back({"ErrorMessage", "String", delivery.error_message});
   return attributes;
 }
 

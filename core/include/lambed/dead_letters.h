@@ -21,15 +21,16 @@ struct DeadLetter {
   std::string function_name;
   std::string function_arn;  // as it was called, with its qualifier
   std::string request_id;
-  std::string condition;             // "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency"
+  std::string condition;  // "Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency"
   int approximate_invoke_count = 0;  // attempts that reached the function
   bool has_response = false;         // false: none did, and what follows about a response is empty
   int status_code = 0;
   std::string function_error;    // "" or "Unhandled"
   std::string executed_version;  // "$LATEST" or a number
-  int error_code = 0;            // of dead letters: 200 for a function error, 429 when it was throttled until the end
+  int error_code = 0;  // of dead letters: 200 for a function error, 429 when it was throttled until the end
   std::string error_message;
-  std::int64_t accepted_ms = 0;  // since 1970: when the event was accepted, when it was over, when it came into the table
+  std::int64_t accepted_ms =
+      0;  // since 1970: when the event was accepted, when it was over, when it came into the table
   std::int64_t ended_ms = 0;
   std::int64_t stored_ms = 0;
   std::size_t request_size = 0;  // bytes

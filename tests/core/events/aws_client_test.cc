@@ -95,7 +95,8 @@ class Service : public http::Application {
 };
 
 std::shared_ptr<CredentialSource> keys(std::map<std::string, std::string> variables = {
-                                           {"AWS_ACCESS_KEY_ID", "AKID"}, {"AWS_SECRET_ACCESS_KEY", "secret"}}) {
+                                           {"AWS_ACCESS_KEY_ID", "AKID"},
+                                           {"AWS_SECRET_ACCESS_KEY", "secret"}}) {
   return std::make_shared<CredentialSource>([variables = std::move(variables)](const char* name) {
     const auto found = variables.find(name);
     return found == variables.end() ? std::string() : found->second;
@@ -150,7 +151,8 @@ BOOST_AUTO_TEST_CASE(a_dead_letter_goes_to_the_url_of_its_queue) {
     BOOST_TEST(body["QueueUrl"] == "http://elsewhere/123456789012/q");
     BOOST_TEST(body["MessageBody"] == dead_letter(kQueue).request_payload);
     BOOST_TEST(body["MessageAttributes"] ==
-               json::parse(R"({"RequestID":{"DataType":"String","StringValue":"1f1b2c3d-0000-4000-8000-000000000001"},
+               json::parse(
+                   R"({"RequestID":{"DataType":"String","StringValue":"1f1b2c3d-0000-4000-8000-000000000001"},
                                "ErrorCode":{"DataType":"Number","StringValue":"200"},
                                "ErrorMessage":{"DataType":"String","StringValue":"boom"}})"));
     const std::string authorization = asked[at].header("Authorization");
@@ -160,7 +162,8 @@ BOOST_AUTO_TEST_CASE(a_dead_letter_goes_to_the_url_of_its_queue) {
 }
 
 BOOST_AUTO_TEST_CASE(a_session_token_is_sent_and_signed) {
-  Bench bench(keys({{"AWS_ACCESS_KEY_ID", "AKID"}, {"AWS_SECRET_ACCESS_KEY", "s"}, {"AWS_SESSION_TOKEN", "token"}}));
+  Bench bench(
+      keys({{"AWS_ACCESS_KEY_ID", "AKID"}, {"AWS_SECRET_ACCESS_KEY", "s"}, {"AWS_SESSION_TOKEN", "token"}}));
   bench.send(failed_delivery(kTopic));
   const auto asked = bench.service.asked();
   BOOST_TEST_REQUIRE(asked.size() == 1U);
@@ -204,7 +207,8 @@ BOOST_AUTO_TEST_CASE(an_event_names_bus_and_function) {
 BOOST_AUTO_TEST_CASE(a_bus_that_has_not_taken_the_event_has_not_got_it) {
   Bench bench;
   const auto failed = [](const char* code) {
-    return std::string(R"({"FailedEntryCount":1,"Entries":[{"ErrorCode":")") + code + R"(","ErrorMessage":"m"}]})";
+    return std::string(R"({"FailedEntryCount":1,"Entries":[{"ErrorCode":")") + code +
+           R"(","ErrorMessage":"m"}]})";
   };
   BOOST_TEST((bench.sent_when(kBus, 200, failed("InternalFailure")).kind == Kind::kRetryLater));
   BOOST_TEST((bench.sent_when(kBus, 200, failed("ThrottlingException")).kind == Kind::kRetryLater));
@@ -228,13 +232,14 @@ BOOST_AUTO_TEST_CASE(what_passes_is_told_from_what_does_not) {
     return std::string("<ErrorResponse><Error><Type>Sender</Type><Code>") + code +
            "</Code><Message>why</Message></Error></ErrorResponse>";
   };
-  for (const auto& [status, code, kind] : {std::tuple<int, const char*, Kind>{400, "Throttling", Kind::kRetryLater},
-                                           {403, "ExpiredToken", Kind::kRetryLater},
-                                           {500, "InternalFailure", Kind::kRetryLater},
-                                           {404, "NotFound", Kind::kRefused},
-                                           {403, "AuthorizationError", Kind::kRefused},
-                                           {403, "InvalidClientTokenId", Kind::kRefused},
-                                           {400, "InvalidParameter", Kind::kRefused}}) {
+  for (const auto& [status, code, kind] :
+       {std::tuple<int, const char*, Kind>{400, "Throttling", Kind::kRetryLater},
+        {403, "ExpiredToken", Kind::kRetryLater},
+        {500, "InternalFailure", Kind::kRetryLater},
+        {404, "NotFound", Kind::kRefused},
+        {403, "AuthorizationError", Kind::kRefused},
+        {403, "InvalidClientTokenId", Kind::kRefused},
+        {400, "InvalidParameter", Kind::kRefused}}) {
     const auto result = bench.sent_when(kTopic, status, xml(code));
     BOOST_TEST((result.kind == kind), code);
     BOOST_TEST(result.words == std::string(code) + ": why");
@@ -242,8 +247,8 @@ BOOST_AUTO_TEST_CASE(what_passes_is_told_from_what_does_not) {
   for (const Case& c :
        {Case{503, "", Kind::kRetryLater, "status 503"}, Case{429, "x", Kind::kRetryLater, "status 429"},
         Case{408, "{}", Kind::kRetryLater, "status 408"}, Case{301, "", Kind::kRefused, "status 301"},
-        Case{403, R"({"__type":"com.amazon.coral.service#AccessDeniedException","Message":"m"})", Kind::kRefused,
-             "AccessDeniedException: m"},
+        Case{403, R"({"__type":"com.amazon.coral.service#AccessDeniedException","Message":"m"})",
+             Kind::kRefused, "AccessDeniedException: m"},
         Case{400, R"({"__type":"RequestThrottled"})", Kind::kRetryLater, "RequestThrottled"}}) {
     const auto result = bench.sent_when(kTopic, c.status, c.body);
     BOOST_TEST((result.kind == c.kind), c.words);
@@ -253,7 +258,8 @@ BOOST_AUTO_TEST_CASE(what_passes_is_told_from_what_does_not) {
 
 BOOST_AUTO_TEST_CASE(a_queue_that_was_refused_is_looked_up_again) {
   Bench bench;
-  bench.service.will_answer(400, R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"})");
+  bench.service.will_answer(400,
+                            R"({"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"no such queue"})");
   const auto missing = bench.send(dead_letter(kQueue));
   BOOST_TEST((missing.kind == Kind::kRefused));
   BOOST_TEST(missing.words == "QueueDoesNotExist: no such queue");
@@ -294,7 +300,8 @@ BOOST_AUTO_TEST_CASE(a_service_that_does_not_answer_is_given_up_in_time) {
 BOOST_AUTO_TEST_CASE(without_credentials_aws_is_tried_later_and_an_own_endpoint_takes_any) {
   Bench bench(keys({{"AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials"}}));
   BOOST_TEST((bench.send(failed_delivery(kTopic)).kind == Kind::kDelivered));
-  BOOST_TEST(bench.service.asked()[0].header("Authorization").find("Credential=123456789012/") != std::string::npos);
+  BOOST_TEST(bench.service.asked()[0].header("Authorization").find("Credential=123456789012/") !=
+             std::string::npos);
   AwsClient client(AwsSettings{}, keys({{"AWS_SHARED_CREDENTIALS_FILE", "/nowhere/credentials"}}));
   const auto none = answer_of(
       [&](auto done) { client.deliver(failed_delivery(kTopic), model::parse_target(kTopic).value(), done); });
@@ -325,9 +332,9 @@ BOOST_AUTO_TEST_CASE(many_go_at_once_and_each_is_answered) {
   Bench bench;
   std::atomic<int> delivered{0}, others{0};
   for (int i = 0; i < 300; ++i) {
-    bench.client->deliver(failed_delivery(kTopic), model::parse_target(kTopic).value(), [&](DeliveryResult result) {
-      (result.kind == Kind::kDelivered ? delivered : others).fetch_add(1);
-    });
+    bench.client->deliver(
+        failed_delivery(kTopic), model::parse_target(kTopic).value(),
+        [&](DeliveryResult result) { (result.kind == Kind::kDelivered ? delivered : others).fetch_add(1); });
   }
   BOOST_TEST(eventually([&] { return delivered + others == 300; }));
   BOOST_TEST(delivered == 300);
@@ -338,9 +345,10 @@ BOOST_AUTO_TEST_CASE(what_is_under_way_at_the_end_is_answered) {
   bench.service.fall_silent();
   std::atomic<int> later{0};
   for (int i = 0; i < 50; ++i) {
-    bench.client->deliver(failed_delivery(kQueue), model::parse_target(kQueue).value(), [&](DeliveryResult result) {
-      if (result.kind == Kind::kRetryLater) later.fetch_add(1);
-    });
+    bench.client->deliver(failed_delivery(kQueue), model::parse_target(kQueue).value(),
+                          [&](DeliveryResult result) {
+                            if (result.kind == Kind::kRetryLater) later.fetch_add(1);
+                          });
   }
   BOOST_TEST(eventually([&] { return !bench.service.asked().empty(); }));
   bench.client.reset();

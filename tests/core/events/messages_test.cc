@@ -14,14 +14,15 @@ using nlohmann::json;
 BOOST_AUTO_TEST_SUITE(messages)
 
 BOOST_AUTO_TEST_CASE(a_record_has_the_members_that_aws_sends_and_no_others) {
-  BOOST_TEST(record_of(failed_delivery("x")) ==
-             R"({"version":"1.0","timestamp":"2026-09-21T14:16:20.042Z",)"
-             R"("requestContext":{"requestId":"1f1b2c3d-0000-4000-8000-000000000001",)"
-             R"("functionArn":"arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST",)"
-             R"("condition":"RetriesExhausted","approximateInvokeCount":3},)"
-             R"("requestPayload":{"n":1,"text":"h\u00e9 <&>"},)"
-             R"("responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},)"
-             R"("responsePayload":{"errorMessage":"boom","errorType":"ValueError"}})");
+  BOOST_TEST(
+      record_of(failed_delivery("x")) ==
+      R"({"version":"1.0","timestamp":"2026-09-21T14:16:20.042Z",)"
+      R"("requestContext":{"requestId":"1f1b2c3d-0000-4000-8000-000000000001",)"
+      R"("functionArn":"arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST",)"
+      R"("condition":"RetriesExhausted","approximateInvokeCount":3},)"
+      R"("requestPayload":{"n":1,"text":"h\u00e9 <&>"},)"
+      R"("responseContext":{"statusCode":200,"executedVersion":"$LATEST","functionError":"Unhandled"},)"
+      R"("responsePayload":{"errorMessage":"boom","errorType":"ValueError"}})");
 }
 
 BOOST_AUTO_TEST_CASE(a_success_has_no_function_error) {
