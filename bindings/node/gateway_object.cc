@@ -225,39 +225,59 @@ Napi::Value GatewayObject::put_provisioned_concurrency(const Napi::CallbackInfo&
 }
 
 Napi::Value GatewayObject::put_function_event_invoke_config(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] { return gateway->put_function_event_invoke_config(request); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->put_function_event_invoke_config(request);
+  });
 }
 
 Napi::Value GatewayObject::update_function_event_invoke_config(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] { return gateway->update_function_event_invoke_config(request); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->update_function_event_invoke_config(request);
+  });
 }
 
 Napi::Value GatewayObject::get_function_event_invoke_config(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"), qualifier = optional_text(info[1], "qualifier")] { return gateway->get_function_event_invoke_config(name, qualifier); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    return gateway->get_function_event_invoke_config(name, qualifier);
+  });
 }
 
 Napi::Value GatewayObject::delete_function_event_invoke_config(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"), qualifier = optional_text(info[1], "qualifier")] { gateway->delete_function_event_invoke_config(name, qualifier); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    gateway->delete_function_event_invoke_config(name, qualifier);
+  });
 }
 
 Napi::Value GatewayObject::list_function_event_invoke_configs(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] { return gateway->list_function_event_invoke_configs(name); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
+    return gateway->list_function_event_invoke_configs(name);
+  });
 }
 
 Napi::Value GatewayObject::list_dead_letters(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), query = dead_letter_query(info[0])] { return gateway->list_dead_letters(query); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), query = dead_letter_query(info[0])] {
+    return gateway->list_dead_letters(query);
+  });
 }
 
 Napi::Value GatewayObject::get_dead_letter(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "id")] { return gateway->get_dead_letter(id); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "id")] {
+    return gateway->get_dead_letter(id);
+  });
 }
 
 Napi::Value GatewayObject::redrive_dead_letters(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] { return gateway->redrive_dead_letters(selection); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->redrive_dead_letters(selection);
+  });
 }
 
 Napi::Value GatewayObject::purge_dead_letters(const Napi::CallbackInfo& info) {
-  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] { return gateway->purge_dead_letters(selection); });
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->purge_dead_letters(selection);
+  });
 }
 
 Napi::Value GatewayObject::usage(const Napi::CallbackInfo& info) {

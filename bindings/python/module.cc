@@ -234,10 +234,10 @@ void define_events(py::class_<PythonGateway>& type) {
   type.def("get_dead_letter", [](PythonGateway& self, const std::string& id) {
     return called<py::dict>(self, [&](Gateway& g) { return g.get_dead_letter(id); });
   });
-  type.def("redrive_dead_letters",
-           [](PythonGateway& self, const std::vector<std::string>& ids, const std::string& function) {
-             return called<py::dict>(self, [&](Gateway& g) { return g.redrive_dead_letters({ids, function}); });
-           });
+  type.def("redrive_dead_letters", [](PythonGateway& self, const std::vector<std::string>& ids,
+                                      const std::string& function) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.redrive_dead_letters({ids, function}); });
+  });
   type.def("purge_dead_letters",
            [](PythonGateway& self, const std::vector<std::string>& ids, const std::string& function) {
              return without_gil([&] { return (*self).purge_dead_letters({ids, function}); });

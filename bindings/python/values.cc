@@ -231,17 +231,17 @@ EventInvokeRequest event_invoke_request(const py::dict& members) {
 
 py::dict to_dict(const FunctionConfiguration& c) {
   using py::literals::operator""_a;
-  return py::dict(
-      "function_name"_a = c.function_name, "function_arn"_a = c.function_arn, "version"_a = c.version,
-      "runtime"_a = c.runtime, "handler"_a = c.handler, "description"_a = c.description, "role"_a = c.role,
-      "timeout"_a = c.timeout_s, "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
-      "environment"_a = c.environment, "layers"_a = c.layers,
-      "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text", "log_group"_a = c.log_group,
-      "dead_letter_target"_a = c.dead_letter_target_arn,
-      "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
-      "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size, "revision_id"_a = c.revision_id,
-      "last_modified"_a = c.last_modified, "state"_a = c.state,
-      "last_update_status"_a = c.last_update_status);
+  return py::dict("function_name"_a = c.function_name, "function_arn"_a = c.function_arn,
+                  "version"_a = c.version, "runtime"_a = c.runtime, "handler"_a = c.handler,
+                  "description"_a = c.description, "role"_a = c.role, "timeout"_a = c.timeout_s,
+                  "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
+                  "environment"_a = c.environment, "layers"_a = c.layers,
+                  "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text",
+                  "log_group"_a = c.log_group, "dead_letter_target"_a = c.dead_letter_target_arn,
+                  "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
+                  "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size,
+                  "revision_id"_a = c.revision_id, "last_modified"_a = c.last_modified, "state"_a = c.state,
+                  "last_update_status"_a = c.last_update_status);
 }
 
 py::dict to_dict(const AliasConfiguration& c) {
@@ -262,16 +262,16 @@ py::dict to_dict(const DeadLetter& d) {
   using py::literals::operator""_a;
   static constexpr const char* kKinds[] = {"DeadLetter", "OnSuccess", "OnFailure"};
   const auto seconds = [](std::int64_t milliseconds) { return static_cast<double>(milliseconds) / 1000.0; };
-  return py::dict("id"_a = d.id, "kind"_a = kKinds[static_cast<int>(d.kind)], "function_name"_a = d.function_name,
-                  "function_arn"_a = d.function_arn, "request_id"_a = d.request_id, "condition"_a = d.condition,
-                  "approximate_invoke_count"_a = d.approximate_invoke_count, "has_response"_a = d.has_response,
-                  "status_code"_a = d.status_code, "function_error"_a = d.function_error,
-                  "executed_version"_a = d.executed_version, "error_code"_a = d.error_code,
-                  "error_message"_a = lenient(d.error_message), "accepted"_a = seconds(d.accepted_ms),
-                  "ended"_a = seconds(d.ended_ms), "stored"_a = seconds(d.stored_ms),
-                  "request_size"_a = d.request_size, "request_payload"_a = py::bytes(d.request_payload),
-                  "response_payload"_a = py::bytes(d.response_payload),
-                  "response_is_binary"_a = d.response_is_binary);
+  return py::dict(
+      "id"_a = d.id, "kind"_a = kKinds[static_cast<int>(d.kind)], "function_name"_a = d.function_name,
+      "function_arn"_a = d.function_arn, "request_id"_a = d.request_id, "condition"_a = d.condition,
+      "approximate_invoke_count"_a = d.approximate_invoke_count, "has_response"_a = d.has_response,
+      "status_code"_a = d.status_code, "function_error"_a = d.function_error,
+      "executed_version"_a = d.executed_version, "error_code"_a = d.error_code,
+      "error_message"_a = lenient(d.error_message), "accepted"_a = seconds(d.accepted_ms),
+      "ended"_a = seconds(d.ended_ms), "stored"_a = seconds(d.stored_ms), "request_size"_a = d.request_size,
+      "request_payload"_a = py::bytes(d.request_payload),
+      "response_payload"_a = py::bytes(d.response_payload), "response_is_binary"_a = d.response_is_binary);
 }
 
 py::dict to_dict(const Redrive& r) {

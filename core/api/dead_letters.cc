@@ -127,8 +127,9 @@ Reply dead_letters(Scope& scope, const Call& call, std::string_view path) {
   }
   if (method == "POST" && path == "redrive") return redrive(scope, call);
   if (method == "POST" && path == "purge") return purge(scope, call);
-  throw Fault(405, "MethodNotAllowedException",
-              "Dead letters are listed and read with GET, and redriven and purged with POST to redrive and purge.");
+  throw Fault(
+      405, "MethodNotAllowedException",
+      "Dead letters are listed and read with GET, and redriven and purged with POST to redrive and purge.");
 }
 
 }  // namespace lambed::api

@@ -25,7 +25,8 @@ constexpr auto kPatience = std::chrono::minutes(10);
 constexpr std::size_t kPage = 1000;
 constexpr char kPath[] = "/_lambed/dead-letters";
 
-json ask(const DlqOptions& options, const std::string& method, const std::string& target, const json& body = {}) {
+json ask(const DlqOptions& options, const std::string& method, const std::string& target,
+         const json& body = {}) {
   const ListenAddress address = loopback_address(options.server);
   http::Request request;
   request.method = method;
@@ -57,7 +58,8 @@ std::string text_of(const json& letter, const char* member) {
 // An error's message may hold anything: one line a letter.
 std::string one_line(std::string text) {
   std::replace_if(
-      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+      ' ');
   return text;
 }
 
@@ -79,8 +81,8 @@ int run_list(const DlqOptions& options) {
     std::string text;
     for (const json& letter : page.at("DeadLetters")) {
       if (!options.json && shown == 0)
-        text += fmt::format("{:<20}  {:<24}  {:<10}  {:<22}  {}  {}\n", "ID", "ENDED", "KIND", "CONDITION", "FUNCTION",
-                            "ERROR");
+        text += fmt::format("{:<20}  {:<24}  {:<10}  {:<22}  {}  {}\n", "ID", "ENDED", "KIND", "CONDITION",
+                            "FUNCTION", "ERROR");
       text += options.json ? letter.dump() + "\n" : row(letter);
       ++shown;
     }
@@ -149,7 +151,10 @@ void declare_dlq(CLI::App& command, DlqOptions& options) {
   options.list->add_flag("--json", options.json, "A line of JSON for each");
   declare_server(*options.list, options);
   options.show = command.add_subcommand("show", "Prints one with its event and its response, as JSON");
-  options.show->add_option("ID", options.ids, "As `lambed dlq list` names it")->required()->expected(1)->type_name(" ");
+  options.show->add_option("ID", options.ids, "As `lambed dlq list` names it")
+      ->required()
+      ->expected(1)
+      ->type_name(" ");
   declare_server(*options.show, options);
   options.redrive =
       command.add_subcommand("redrive", "Sends their events again and takes out what was accepted");

@@ -65,7 +65,7 @@ struct DeliveryResult {
   enum class Kind : std::uint8_t {
     kDelivered,
     kRetryLater,  // the target is down, throttles, or its network is: tried again with back-off, also after a restart
-    kRefused      // the target never takes it (it does not exist, it is too large, access is denied): given up, counted, reported
+    kRefused  // the target never takes it (it does not exist, it is too large, access is denied): given up, counted, reported
   };
   Kind kind = Kind::kDelivered;
   std::string words = {};  // what was wrong, for the operator's log; no payload in it

@@ -89,7 +89,7 @@ std::string detail_type_of(const Delivery& delivery) {
 std::string object_key_of(const Delivery& delivery) {
   const auto time = fmt::gmtime(std::chrono::system_clock::to_time_t(delivery.ended));
   return fmt::format("aws/lambda/async/{}/{:%Y/%m/%d}/{:%Y-%m-%dT%H.%M.%S}-{}",
-                     function_name_of(delivery.function_arn), time, time, delivery.id);
+                     function_name_of(delivery.function_arn), time, time, delivery.request_id);
 }
 
 }  // namespace lambed::events

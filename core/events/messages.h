@@ -36,8 +36,8 @@ std::vector<Attribute> attributes_of(const Delivery& delivery);
 // "Lambda Function Invocation Result - Success" or "... - Failure"
 std::string detail_type_of(const Delivery& delivery);
 
-// aws/lambda/async/<function>/2026/11/24/2026-11-24T10.00.00-<delivery's id>: the same for every attempt to deliver, so that an
-// attempt whose answer was lost leaves one object.
+// aws/lambda/async/<function>/2026/11/24/2026-11-24T10.00.00-<request id>. AWS has a random UUID at the end; this one is the same
+// for every attempt to deliver, so that an attempt whose answer was lost leaves one object.
 std::string object_key_of(const Delivery& delivery);
 
 // The name in a function's ARN; "" when it is none.

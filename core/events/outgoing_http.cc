@@ -37,18 +37,26 @@ bool is_loopback(std::string_view url) {
 
 }  // namespace
 
-class OutgoingHttp::Loop {
+class OutgoingHttp::Loop : public std::enable_shared_from_this<OutgoingHttp::Loop> {
  public:
   explicit Loop(Limits limits) : limits_(limits) {}
 
   ~Loop() {
+    if (multi_ != nullptr) ::curl_multi_cleanup(multi_);
+  }
+
+  void stop() {
     {
       std::lock_guard lock(mutex_);
       ending_ = true;
       if (multi_ != nullptr) ::curl_multi_wakeup(multi_);
     }
-    if (thread_.joinable()) thread_.join();
-    if (multi_ != nullptr) ::curl_multi_cleanup(multi_);
+    if (!thread_.joinable()) return;
+    if (thread_.get_id() == std::this_thread::get_id()) {
+      thread_.detach();  // it shares this object, and ends by itself
+    } else {
+      thread_.join();
+    }
   }
 
   void send(OutgoingRequest request, std::function<void(OutgoingAnswer)> done) {
@@ -61,7 +69,7 @@ class OutgoingHttp::Loop {
     if (!thread_.joinable()) {
       start_libcurl();
       multi_ = ::curl_multi_init();
-      thread_ = std::thread([this] { run(); });
+      thread_ = std::thread([self = shared_from_this()] { self->run(); });
     }
     waiting_.push_back(std::make_unique<Transfer>(std::move(request), std::move(done)));
     ::curl_multi_wakeup(multi_);
@@ -187,14 +195,20 @@ class OutgoingHttp::Loop {
         ::curl_multi_remove_handle(multi_, transfer->easy.get());
         finish(*transfer, code);
         ended_some = true;
+        if (is_ending()) break;  // it may have let go of what the others' answers are for
       }
       // With nothing under way only a wake-up ends the sleep.
       if (!ended_some) ::curl_multi_poll(multi_, nullptr, 0, running > 0 ? 1000 : 3'600'000, nullptr);
     }
-    stop();
+    give_up_all();
   }
 
-  void stop() {
+  bool is_ending() {
+    std::lock_guard lock(mutex_);
+    return ending_;
+  }
+
+  void give_up_all() {
     for (auto& [easy, transfer] : under_way_) {
       ::curl_multi_remove_handle(multi_, easy);
       give_up(*transfer);
@@ -223,8 +237,8 @@ class OutgoingHttp::Loop {
   std::map<CURL*, std::unique_ptr<Transfer>> under_way_;  // of the loop's thread
 };
 
-OutgoingHttp::OutgoingHttp(Limits limits) : loop_(std::make_unique<Loop>(limits)) {}
-OutgoingHttp::~OutgoingHttp() = default;
+OutgoingHttp::OutgoingHttp(Limits limits) : loop_(std::make_shared<Loop>(limits)) {}
+OutgoingHttp::~OutgoingHttp() { loop_->stop(); }
 
 void OutgoingHttp::send(OutgoingRequest request, std::function<void(OutgoingAnswer)> done) {
   loop_->send(std::move(request), std::move(done));

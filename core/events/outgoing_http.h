@@ -2,8 +2,8 @@
 //
 // Threads: send from any thread, never blocks; `done` runs on the client's thread, exactly once, and must not block or throw. The
 // thread is made by the first request and sleeps while there is none under way.
-// Life: the destructor ends what is under way with kStopped and then the thread. In a child of fork() the object is to be left as
-// it is.
+// Life: the destructor ends what is under way with kStopped and then the thread; where a `done` lets go of the client, on that very
+// thread, they end after it has returned. In a child of fork() the object is to be left as it is.
 #pragma once
 
 #include <chrono>
@@ -65,7 +65,7 @@ class OutgoingHttp {
 
  private:
   class Loop;
-  std::unique_ptr<Loop> loop_;
+  std::shared_ptr<Loop> loop_;  // the thread's, too
 };
 
 }  // namespace lambed::events

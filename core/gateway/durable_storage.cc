@@ -8,6 +8,8 @@
 #include "catalog/code_packages.h"
 #include "catalog/durable_blobs.h"
 #include "catalog/durable_store.h"
+#include "events/broken_queue.h"
+#include "events/durable_queue.h"
 #include "storage/schema.h"
 
 namespace lambed::gateway {
@@ -20,6 +22,15 @@ void collect_blobs(const std::string& bytes, std::set<std::string>& blobs) {
   for (auto at = bytes.find(member); at != std::string::npos; at = bytes.find(member, at + member.size())) {
     std::string digest = bytes.substr(at + member.size(), digits);
     if (digest.size() == digits && digest.find('"') == std::string::npos) blobs.insert(std::move(digest));
+  }
+}
+
+std::shared_ptr<events::Queue> queue_in(const std::string& path) {
+  try {
+    return std::make_shared<events::DurableQueue>(storage::open_database(path),
+                                                  std::make_shared<SystemRandom>());
+  } catch (const storage::Failure& failure) {
+    return std::make_shared<events::BrokenQueue>(failure.what());
   }
 }
 
@@ -37,6 +48,7 @@ DurableStorage::DurableStorage(const std::string& folder) : folder_(folder) {
   storage_.store = store_;
   storage_.dead_letters =
       std::make_shared<events::DeadLetterDatabase>(storage::open_database(folder_.dead_letters()));
+  storage_.events = queue_in(folder_.events());
   storage_.packages = catalog::CodePackages::over(blobs, std::make_shared<catalog::PackageRoot>(),
                                                   catalog::CodePackages::BlobLife::kWithPackages);
 }

@@ -147,6 +147,12 @@ std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
   return implementation_->engine().invoke_future(std::move(request));
 }
 
+EventStatus Gateway::event_status(const std::string& request_id) const {
+  return implementation_->event_status(request_id).value();
+}
+
+EventCounts Gateway::event_counts() const { return implementation_->events().counts(); }
+
 std::vector<DeadLetter> Gateway::list_dead_letters(const DeadLetterQuery& query) const {
   return implementation_->dead_letters().list(query).value();
 }
@@ -191,6 +197,6 @@ void register_host(std::string language, const lambed_host_api& api) {
   environments::HostRegistry::instance().add_built_in(std::move(language), api);
 }
 
-void Gateway::close() { implementation_->engine().close(); }
+void Gateway::close() { implementation_->close(); }
 
 }  // namespace lambed

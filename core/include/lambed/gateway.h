@@ -22,6 +22,7 @@
 
 #include "lambed/dead_letters.h"
 #include "lambed/errors.h"
+#include "lambed/events.h"
 #include "lambed/function.h"
 #include "lambed/invoke.h"
 #include "lambed/quotas.h"
@@ -48,6 +49,18 @@ struct GatewayOptions {
   // How long close() waits for running handlers after interrupting them. With what the hosts need to stop, a process that
   // ends takes two seconds at most, whatever its handlers do.
   std::chrono::milliseconds close_grace{1500};
+  // Asynchronous invocations (lambed/events.h). A function error is tried again after this time, and then after twice as much;
+  // AWS: a minute, two minutes.
+  std::chrono::milliseconds async_retry_base{60'000};
+  // An embedded gateway keeps events in memory, so many and so many bytes of payload at most: what is over is refused with
+  // TooManyRequestsException, reason EventQueueFull, and what waits when the process ends is gone. (`lambed serve --data` keeps
+  // them on disk.)
+  std::size_t max_waiting_events = 100'000;
+  std::size_t max_waiting_event_bytes = 256 * 1024 * 1024;
+  // How long close() lets attempts of events run on before it interrupts them.
+  std::chrono::milliseconds async_close_wait{1500};
+  EventHook on_event_success = {};
+  EventHook on_event_failure = {};
   // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
   // starts a host decides; later ones with other wishes get HostUnavailable.
   std::map<std::string, std::map<std::string, std::string>> host_options = {};
@@ -140,6 +153,13 @@ class Gateway {
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   // The future throws lambed::Error for invocation errors.
   std::future<InvokeResult> invoke_future(InvokeRequest request);
+
+  // InvocationType::kEvent: all forms answer as soon as the event is in the queue, with status 202 and its request id.
+
+  // ---- Asynchronous invocations.
+  // ResourceNotFoundException for an id that is not known (any more); see EventStatus.
+  EventStatus event_status(const std::string& request_id) const;
+  EventCounts event_counts() const;
 
   // ---- The table of dead letters: what was sent to the target lambed:local. In memory, and bounded: 10,000 letters, 64 MB.
   // Without payloads, oldest first.

@@ -340,6 +340,16 @@ BOOST_AUTO_TEST_CASE(many_go_at_once_and_each_is_answered) {
   BOOST_TEST(delivered == 300);
 }
 
+BOOST_AUTO_TEST_CASE(an_answer_may_let_go_of_the_client) {
+  Bench bench;
+  std::promise<void> gone;
+  bench.client->deliver(failed_delivery(kTopic), model::parse_target(kTopic).value(), [&](DeliveryResult) {
+    bench.client.reset();  // on the client's own thread
+    gone.set_value();
+  });
+  BOOST_TEST((gone.get_future().wait_for(20s) == std::future_status::ready));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_under_way_at_the_end_is_answered) {
   Bench bench;
   bench.service.fall_silent();

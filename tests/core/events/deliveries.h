@@ -11,7 +11,7 @@ namespace lambed::testing {
 // An event that failed three times, on its way to a failure destination.
 inline events::Delivery failed_delivery(const std::string& target) {
   events::Delivery delivery;
-  delivery.id = "9a3c1f6e-0b7d-4c58-9d0e-1d2c3b4a5f60";
+  delivery.id = "1f1b2c3d-0000-4000-8000-000000000001/failure";
   delivery.target = target;
   delivery.account = "123456789012";
   delivery.region = "us-east-1";

@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(services_are_sent_no_empty_attribute) {
 
 BOOST_AUTO_TEST_CASE(an_object_is_named_by_function_time_and_delivery) {
   BOOST_TEST(object_key_of(failed_delivery("x")) ==
-             "aws/lambda/async/f/2026/09/21/2026-09-21T14.16.20-9a3c1f6e-0b7d-4c58-9d0e-1d2c3b4a5f60");
+             "aws/lambda/async/f/2026/09/21/2026-09-21T14.16.20-1f1b2c3d-0000-4000-8000-000000000001");
 }
 
 BOOST_AUTO_TEST_SUITE_END()
