@@ -39,6 +39,11 @@ export interface GatewayOptions {
   maxAbandonedEnvironments?: number;
   /** Open environments of all functions together; 0 (the default): as many as the account's concurrency. */
   maxEnvironments?: number;
+  /**
+   * Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to: `http://127.0.0.1:5000`. Without it what
+   * AWS_ENDPOINT_URL says, else AWS.
+   */
+  awsEndpointUrl?: string;
   /** Options of language hosts: `{ python: { interpreter: '/usr/bin/python3.12' } }`. The first gateway of a process decides. */
   hostOptions?: Record<string, Record<string, string>>;
 }
@@ -65,6 +70,8 @@ export interface CreateFunctionRequest {
   /** MB: 512. */
   ephemeralStorage?: number;
   publish?: boolean;
+  /** Where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or `lambed:local`. */
+  deadLetterTarget?: string;
   /** 'process' comes in a later version: until then asking for it is a HostUnavailable. */
   isolation?: 'in_process' | 'process';
 }
@@ -92,6 +99,8 @@ export interface UpdateFunctionConfigurationRequest {
   role?: string;
   logFormat?: 'Text' | 'JSON';
   ephemeralStorage?: number;
+  /** Empty: none any more. */
+  deadLetterTarget?: string;
   revisionId?: string;
 }
 
@@ -138,6 +147,8 @@ export interface FunctionConfiguration {
   layers: string[];
   logFormat: 'Text' | 'JSON';
   logGroup: string;
+  /** Empty: none. */
+  deadLetterTarget: string;
   isolation: 'in_process' | 'process';
   /** Base64; empty until asked for where the code is a folder. */
   codeSha256: string;
@@ -155,6 +166,81 @@ export interface AliasConfiguration {
   description: string;
   revisionId: string;
   weights: Record<string, number>;
+}
+
+/**
+ * What becomes of events that are sent to a function, version or alias. Destinations are the ARN of an SQS queue, an SNS topic, a
+ * function of this gateway, an EventBridge bus or (`onFailure` only) an S3 bucket; or `lambed:local`, whose table
+ * `listDeadLetters` reads. Putting replaces what was there; updating leaves alone what is not named, and takes away a destination
+ * that is empty.
+ */
+export interface EventInvokeRequest {
+  function: string;
+  /** A version number or an alias; `$LATEST` by default. */
+  qualifier?: string;
+  /** 0 to 2. */
+  maximumRetryAttempts?: number;
+  /** Seconds, 60 to 21600. */
+  maximumEventAge?: number;
+  onSuccess?: string;
+  onFailure?: string;
+}
+
+export interface EventInvokeConfiguration {
+  /** With the qualifier, `:$LATEST` too. */
+  functionArn: string;
+  /** Absent: Lambda's default, 2. */
+  maximumRetryAttempts?: number;
+  /** Seconds. Absent: Lambda's default, 21600. */
+  maximumEventAge?: number;
+  /** Empty: none. */
+  onSuccess: string;
+  onFailure: string;
+  lastModified: Date;
+}
+
+/** An event that is over, as it was sent to the target `lambed:local`. */
+export interface DeadLetter {
+  id: string;
+  /** Sent by the function's dead-letter target, or by a destination. */
+  kind: 'DeadLetter' | 'OnSuccess' | 'OnFailure';
+  functionName: string;
+  /** As it was called, with its qualifier. */
+  functionArn: string;
+  requestId: string;
+  condition: 'Success' | 'RetriesExhausted' | 'EventAgeExceeded' | 'ZeroReservedConcurrency';
+  approximateInvokeCount: number;
+  /** False: no attempt reached the function. */
+  hasResponse: boolean;
+  statusCode: number;
+  functionError: string;
+  executedVersion: string;
+  errorCode: number;
+  errorMessage: string;
+  /** When the event was accepted, when it was over, when it came into the table. */
+  accepted: Date;
+  ended: Date;
+  stored: Date;
+  /** Bytes. */
+  requestSize: number;
+  /** The event; undefined in lists. */
+  requestPayload: any;
+  /** Of the last attempt, bytes where it was binary; undefined in lists and without a response. */
+  responsePayload: any;
+}
+
+/** Which dead letters: those named; without `ids` those of `function`; with neither all. */
+export interface DeadLetterSelection {
+  ids?: string[];
+  function?: string;
+}
+
+export interface Redrive {
+  /** So many events were accepted again; their dead letters are out of the table. */
+  redriven: number;
+  failed: number;
+  /** Those that stay, at most 100 of them. */
+  failures: { id: string; problem: string }[];
 }
 
 export interface InvokeOptions {
@@ -262,6 +348,24 @@ export declare class Gateway {
   deleteFunctionConcurrency(name: string): Promise<void>;
   /** Keeps so many environments of a version or alias open; 0 removes the setting. */
   putProvisionedConcurrency(name: string, qualifier: string, environments: number): Promise<void>;
+
+  putFunctionEventInvokeConfig(request: EventInvokeRequest): Promise<EventInvokeConfiguration>;
+  updateFunctionEventInvokeConfig(request: EventInvokeRequest): Promise<EventInvokeConfiguration>;
+  /** ResourceNotFoundException when nothing was said about it. */
+  getFunctionEventInvokeConfig(name: string, qualifier?: string): Promise<EventInvokeConfiguration>;
+  deleteFunctionEventInvokeConfig(name: string, qualifier?: string): Promise<void>;
+  listFunctionEventInvokeConfigs(name: string): Promise<EventInvokeConfiguration[]>;
+
+  /**
+   * What was sent to `lambed:local`, without payloads, oldest first, 100 by default; `after` is the id that the page before ended
+   * with. The table is in memory: at most 10,000 letters with 64 MB.
+   */
+  listDeadLetters(query?: { function?: string; after?: string; limit?: number }): Promise<DeadLetter[]>;
+  getDeadLetter(id: string): Promise<DeadLetter>;
+  /** Sends the events again, as they were called, and takes out of the table what was accepted. Successes are left alone. */
+  redriveDeadLetters(selection?: DeadLetterSelection): Promise<Redrive>;
+  /** How many there were. */
+  purgeDeadLetters(selection?: DeadLetterSelection): Promise<number>;
 
   /**
    * Runs a function. The event is anything that JSON can hold; without one it is `{}`.

@@ -61,6 +61,15 @@ Napi::Function GatewayObject::define(Napi::Env env) {
        InstanceMethod<&GatewayObject::get_function_concurrency>("getFunctionConcurrency"),
        InstanceMethod<&GatewayObject::delete_function_concurrency>("deleteFunctionConcurrency"),
        InstanceMethod<&GatewayObject::put_provisioned_concurrency>("putProvisionedConcurrency"),
+       InstanceMethod<&GatewayObject::put_function_event_invoke_config>("putFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::update_function_event_invoke_config>("updateFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::get_function_event_invoke_config>("getFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::delete_function_event_invoke_config>("deleteFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::list_function_event_invoke_configs>("listFunctionEventInvokeConfigs"),
+       InstanceMethod<&GatewayObject::list_dead_letters>("listDeadLetters"),
+       InstanceMethod<&GatewayObject::get_dead_letter>("getDeadLetter"),
+       InstanceMethod<&GatewayObject::redrive_dead_letters>("redriveDeadLetters"),
+       InstanceMethod<&GatewayObject::purge_dead_letters>("purgeDeadLetters"),
        InstanceMethod<&GatewayObject::usage>("usage"),
        InstanceMethod<&GatewayObject::status>("status"),
        InstanceMethod<&GatewayObject::logs>("logs"),
@@ -212,6 +221,62 @@ Napi::Value GatewayObject::put_provisioned_concurrency(const Napi::CallbackInfo&
                                   qualifier = text_argument(info, 1, "qualifier"),
                                   environments = integer_argument(info, 2, "environments")] {
     gateway->put_provisioned_concurrency(name, qualifier, environments);
+  });
+}
+
+Napi::Value GatewayObject::put_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->put_function_event_invoke_config(request);
+  });
+}
+
+Napi::Value GatewayObject::update_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->update_function_event_invoke_config(request);
+  });
+}
+
+Napi::Value GatewayObject::get_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    return gateway->get_function_event_invoke_config(name, qualifier);
+  });
+}
+
+Napi::Value GatewayObject::delete_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    gateway->delete_function_event_invoke_config(name, qualifier);
+  });
+}
+
+Napi::Value GatewayObject::list_function_event_invoke_configs(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
+    return gateway->list_function_event_invoke_configs(name);
+  });
+}
+
+Napi::Value GatewayObject::list_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), query = dead_letter_query(info[0])] {
+    return gateway->list_dead_letters(query);
+  });
+}
+
+Napi::Value GatewayObject::get_dead_letter(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "id")] {
+    return gateway->get_dead_letter(id);
+  });
+}
+
+Napi::Value GatewayObject::redrive_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->redrive_dead_letters(selection);
+  });
+}
+
+Napi::Value GatewayObject::purge_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->purge_dead_letters(selection);
   });
 }
 

@@ -204,6 +204,46 @@ void define_concurrency(py::class_<PythonGateway>& type) {
   });
 }
 
+void define_events(py::class_<PythonGateway>& type) {
+  type.def("put_function_event_invoke_config", [](PythonGateway& self, const py::dict& members) {
+    return called<py::dict>(self, [request = event_invoke_request(members)](Gateway& g) {
+      return g.put_function_event_invoke_config(request);
+    });
+  });
+  type.def("update_function_event_invoke_config", [](PythonGateway& self, const py::dict& members) {
+    return called<py::dict>(self, [request = event_invoke_request(members)](Gateway& g) {
+      return g.update_function_event_invoke_config(request);
+    });
+  });
+  type.def("get_function_event_invoke_config",
+           [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
+             return called<py::dict>(
+                 self, [&](Gateway& g) { return g.get_function_event_invoke_config(function, qualifier); });
+           });
+  type.def("delete_function_event_invoke_config",
+           [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
+             without_gil([&] { (*self).delete_function_event_invoke_config(function, qualifier); });
+           });
+  type.def("list_function_event_invoke_configs", [](PythonGateway& self, const std::string& function) {
+    return called<py::list>(self, [&](Gateway& g) { return g.list_function_event_invoke_configs(function); });
+  });
+  type.def("list_dead_letters", [](PythonGateway& self, const std::string& function, const std::string& after,
+                                   std::size_t limit) {
+    return called<py::list>(self, [&](Gateway& g) { return g.list_dead_letters({function, after, limit}); });
+  });
+  type.def("get_dead_letter", [](PythonGateway& self, const std::string& id) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.get_dead_letter(id); });
+  });
+  type.def("redrive_dead_letters", [](PythonGateway& self, const std::vector<std::string>& ids,
+                                      const std::string& function) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.redrive_dead_letters({ids, function}); });
+  });
+  type.def("purge_dead_letters",
+           [](PythonGateway& self, const std::vector<std::string>& ids, const std::string& function) {
+             return without_gil([&] { return (*self).purge_dead_letters({ids, function}); });
+           });
+}
+
 void define_observation(py::class_<PythonGateway>& type) {
   type.def("usage", [](PythonGateway& self, const std::string& function) {
     return called<py::dict>(self, [&](Gateway& g) { return g.usage(function); });
@@ -250,6 +290,7 @@ PYBIND11_MODULE(_native, module) {
   define_functions(gateway);
   define_versions(gateway);
   define_concurrency(gateway);
+  define_events(gateway);
   define_observation(gateway);
 
   module.def("hosts", [](bool probe) {

@@ -228,14 +228,20 @@ void Api::handle_lambda(std::shared_ptr<Handling> handling) {
 }
 
 void Api::run_operation(const std::shared_ptr<Handling>& handling) {
-  Call& call = handling->call;
-  try {
+  reply_with(handling, [&] {
+    Call& call = handling->call;
     const Perform perform = find_operation(call.operation->name);
     if (perform == nullptr) {
       throw Fault(Error(ErrorCode::OperationNotSupportedException,
                         fmt::format("{} is not supported by this version of lambed.", call.operation->name)));
     }
-    Reply reply = perform(*this, *handling->scope, call);
+    return perform(*this, *handling->scope, call);
+  });
+}
+
+void Api::reply_with(const std::shared_ptr<Handling>& handling, const std::function<Reply()>& work) {
+  try {
+    Reply reply = work();
     http::Response response;
     response.status = reply.status;
     response.headers = std::move(reply.headers);

@@ -92,6 +92,9 @@ class Api final : public http::Application {
   void handle_lambda(std::shared_ptr<Handling> handling);
   void handle_own(const std::shared_ptr<Handling>& handling, std::string_view path);
   void run_operation(const std::shared_ptr<Handling>& handling);
+  // Does `work` on the worker's thread that this is, and answers with its reply or its error.
+  void reply_with(const std::shared_ptr<Handling>& handling, const std::function<Reply()>& work);
+  void handle_dead_letters(const std::shared_ptr<Handling>& handling, std::string path);
   void invoke(const std::shared_ptr<Handling>& handling);
   void start_invocation(const std::shared_ptr<Handling>& handling);
   void follow_logs(const std::shared_ptr<Handling>& handling, const std::string& function);

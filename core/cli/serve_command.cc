@@ -55,6 +55,7 @@ api::ApiOptions api_options(const ServeOptions& options) {
   api.gateway.quotas = options.quotas == "current" ? Quotas::current() : Quotas::classic();
   api.gateway.region = options.region;
   api.gateway.account = options.account;
+  api.gateway.aws_endpoint_url = options.aws_endpoint_url;
   api.hosts = options.allow_hosts;
   api.strict_runtimes = options.strict_runtimes;
   if (!options.quiet) api.log_sink = make_stderr_sink();
@@ -65,6 +66,11 @@ api::ApiOptions api_options(const ServeOptions& options) {
 void check(const ServeOptions& options) {
   if (options.isolation == "process") {
     throw CommandError("--isolation process: not there yet; functions run inside this process");
+  }
+  if (const std::string& url = options.aws_endpoint_url;
+      !url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
+    throw CommandError(
+        fmt::format("--aws-endpoint-url {}: write it as http://HOST:PORT or https://HOST", url));
   }
   const bool is_account =
       options.account.size() == 12 && options.account.find_first_not_of("0123456789") == std::string::npos;
@@ -133,6 +139,11 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
                   "none (the default, and all there is yet): signatures are not verified")
       ->type_name("KIND")
       ->check(CLI::IsMember({"none"}));
+  command
+      .add_option("--aws-endpoint-url", options.aws_endpoint_url,
+                  "Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to "
+                  "(AWS_ENDPOINT_URL, else AWS)")
+      ->type_name("URL");
   command.add_flag("--strict-runtimes", options.strict_runtimes,
                    "Refuses a runtime whose version is not the installed interpreter's");
   command

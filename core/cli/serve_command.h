@@ -20,6 +20,7 @@ struct ServeOptions {
   std::string account = "123456789012";
   std::string auth = "none";
   std::string access_log = "off";
+  std::string aws_endpoint_url;
   std::vector<std::string> allow_hosts;
   bool strict_runtimes = false;
   bool quiet = false;

@@ -6,6 +6,7 @@
 #include "catalog/memory_store.h"
 #include "environments/host_registry.h"
 #include "events/memory_queue.h"
+#include "events/target_deliverer.h"
 
 namespace lambed::gateway {
 namespace {
@@ -21,6 +22,11 @@ Storage in_memory_unless_given(Storage storage, const GatewayOptions& options,
   return storage;
 }
 
+std::shared_ptr<events::DeadLetterTable> table_of(const Storage& storage, const GatewayOptions& options) {
+  if (storage.dead_letters == nullptr) return std::make_shared<events::MemoryDeadLetters>();
+  return events::DeadLetterDatabase::table(storage.dead_letters, options.account + "/" + options.region);
+}
+
 }  // namespace
 
 Core::Core(const GatewayOptions& options, Storage storage, bool settles_at_once, Extras extras)
@@ -34,7 +40,21 @@ Core::Core(const GatewayOptions& options, Storage storage, bool settles_at_once,
                                   .settles_at_once = settles_at_once,
                                   .other_languages = environments::HostRegistry::instance().languages()},
           *clock_, *random_, storage_.store, storage_.packages)),
+      dead_letters_(table_of(storage_, options)),
       engine_(invocation::Engine::start(options, catalog_->directory())) {
+  if (extras.deliverer == nullptr) {
+    extras.deliverer = std::make_unique<events::TargetDeliverer>(
+        *clock_, dead_letters_,
+        [engine = std::weak_ptr(engine_)](InvokeRequest request, std::function<void(InvokeResult)> done) {
+          if (const auto living = engine.lock()) {
+            return living->invoke(std::move(request), std::move(done), CallbackThread::kAny);
+          }
+          InvokeResult closed;
+          closed.error.emplace(ErrorCode::GatewayClosed, "The gateway is closed.");
+          done(std::move(closed));
+        },
+        events::AwsSettings::of_process(options.aws_endpoint_url, options.region));
+  }
   events_ = events::Dispatcher::start(engine_, storage_.events, std::move(extras.deliverer),
                                       {.scope = {options.region, options.account},
                                        .retry_base = options.async_retry_base,

@@ -46,6 +46,8 @@ DurableStorage::DurableStorage(const std::string& folder) : folder_(folder) {
   for (const catalog::Entity& entity : std::get<1>(answer)) collect_blobs(entity.bytes, used);
   blobs->keep_only(used);
   storage_.store = store_;
+  storage_.dead_letters =
+      std::make_shared<events::DeadLetterDatabase>(storage::open_database(folder_.dead_letters()));
   storage_.events = queue_in(folder_.events());
   storage_.packages = catalog::CodePackages::over(blobs, std::make_shared<catalog::PackageRoot>(),
                                                   catalog::CodePackages::BlobLife::kWithPackages);

@@ -20,6 +20,11 @@ constexpr const char* kMigrations[] = {
     "  attempts INTEGER NOT NULL, accepted INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL);"
     "CREATE INDEX event_due ON event (lane, due);"
     "CREATE UNIQUE INDEX event_named ON event (id) WHERE typeof(id) = 'text';",
+    // 4
+    "CREATE TABLE dead_letter (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL,"
+    "  delivery TEXT NOT NULL, function TEXT NOT NULL, about TEXT NOT NULL, request BLOB NOT NULL,"
+    "  response BLOB NOT NULL, UNIQUE (scope, delivery));"
+    "CREATE INDEX dead_letter_function ON dead_letter (scope, function, number);",
 };
 static_assert(std::size(kMigrations) == kSchemaVersion);
 

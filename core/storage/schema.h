@@ -13,7 +13,9 @@ namespace lambed::storage {
 //   2  content, piece: code packages by the SHA-256 of what they hold, in pieces
 //   3  lane, event: asynchronous invocations and deliveries that wait, by lane and the time at which they are due. `seq` is the
 //      order in which they came; `id` is a blob where the queue made it, from `seq`, and a text where the caller did
-inline constexpr int kSchemaVersion = 3;
+//   4  dead_letter: what was sent to lambed:local, in the order in which it came; `scope` is account/region, `delivery` tells
+//      duplicates apart, `about` is JSON with what has no column
+inline constexpr int kSchemaVersion = 4;
 
 // A connection that is ready: WAL, synchronous=FULL (a commit is on the disk when it returns), this process's alone, the layout
 // at kSchemaVersion. Throws Failure; also for a database of a newer version or of another program.

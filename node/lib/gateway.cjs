@@ -36,6 +36,22 @@ function withPlaces(request) {
   return resolved;
 }
 
+// What a payload's bytes say, where they are JSON.
+function valueOf(bytes) {
+  if (bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return bytes;
+  }
+}
+
+function asDeadLetter({ responseIsBinary, ...letter }) {
+  letter.requestPayload = valueOf(letter.requestPayload);
+  if (!responseIsBinary) letter.responsePayload = valueOf(letter.responsePayload);
+  return letter;
+}
+
 class Gateway {
   #native;
   #id;
@@ -127,6 +143,39 @@ class Gateway {
   }
   async putProvisionedConcurrency(name, qualifier, environments) {
     await this.#call('putProvisionedConcurrency', name, qualifier, environments);
+  }
+
+  // ---- What becomes of events
+  async putFunctionEventInvokeConfig(request) {
+    return this.#call('putFunctionEventInvokeConfig', request);
+  }
+  async updateFunctionEventInvokeConfig(request) {
+    return this.#call('updateFunctionEventInvokeConfig', request);
+  }
+  async getFunctionEventInvokeConfig(name, qualifier) {
+    return this.#call('getFunctionEventInvokeConfig', name, qualifier);
+  }
+  async deleteFunctionEventInvokeConfig(name, qualifier) {
+    await this.#call('deleteFunctionEventInvokeConfig', name, qualifier);
+  }
+  async listFunctionEventInvokeConfigs(name) {
+    return this.#call('listFunctionEventInvokeConfigs', name);
+  }
+
+  // ---- Dead letters
+  async listDeadLetters(query) {
+    return (await this.#call('listDeadLetters', query)).map(asDeadLetter);
+  }
+  async getDeadLetter(id) {
+    return asDeadLetter(await this.#call('getDeadLetter', id));
+  }
+  async redriveDeadLetters(selection) {
+    if (selection?.ids?.length === 0) return { redriven: 0, failed: 0, failures: [] };
+    return this.#call('redriveDeadLetters', selection);
+  }
+  async purgeDeadLetters(selection) {
+    if (selection?.ids?.length === 0) return 0;
+    return this.#call('purgeDeadLetters', selection);
   }
 
   // ---- Invocations

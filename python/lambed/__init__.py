@@ -20,6 +20,8 @@ from lambed._native import version as __version__
 from lambed._request import CallOptions
 from lambed._results import (
     AliasConfiguration,
+    DeadLetter,
+    EventInvokeConfiguration,
     FunctionConfiguration,
     FunctionUsage,
     GatewayStatus,
@@ -27,12 +29,15 @@ from lambed._results import (
     InvokeResult,
     LogRecord,
     RawInvokeResult,
+    Redrive,
 )
 
 __all__ = [
     "AliasConfiguration",
     "CallOptions",
     "Code",
+    "DeadLetter",
+    "EventInvokeConfiguration",
     "FunctionConfiguration",
     "FunctionUsage",
     "Gateway",
@@ -42,6 +47,7 @@ __all__ = [
     "LambdaContext",
     "LogRecord",
     "RawInvokeResult",
+    "Redrive",
     "SharedLockWarning",
     "__version__",
     "errors",

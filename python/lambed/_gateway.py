@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Unpack
 from lambed import _callables, _native, errors
 from lambed._asyncio import completions_of
 from lambed._catalogue import Catalogue
+from lambed._dead_letters import DeadLetters
 from lambed._request import CallOptions, encode, request_of
 from lambed._results import (
     FunctionUsage,
@@ -34,7 +35,7 @@ def hosts(probe: bool = False) -> list[HostReport]:
     return [HostReport(**members) for members in _native.hosts(probe)]
 
 
-class Gateway(Catalogue):
+class Gateway(Catalogue, DeadLetters):
     """Holds functions and takes invocations; everything runs inside this process, nothing listens.
 
     Use it as a context manager, or close() it. Any thread may call any method at any time. A process that was forked from
@@ -47,6 +48,8 @@ class Gateway(Catalogue):
     close_grace                 seconds that close() waits for running handlers after interrupting them
     max_environments            open environments of all functions together; 0: as many as the account's concurrency
     account_concurrency         concurrent invocations of all functions; None: the quota (1000)
+    aws_endpoint_url            where SQS, SNS, EventBridge and S3 are, which dead letters and records go to; "": what
+                                AWS_ENDPOINT_URL says, else AWS
     host_options                for language hosts: {"ruby": {"interpreter": "/usr/bin/ruby3.1"}}. One choice per process
     """
 
@@ -63,6 +66,7 @@ class Gateway(Catalogue):
         max_environments: int = 0,
         max_abandoned_environments: int = 16,
         account_concurrency: int | None = None,
+        aws_endpoint_url: str = "",
         host_options: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._generation = _generation
@@ -78,6 +82,7 @@ class Gateway(Catalogue):
             "max_environments": max_environments,
             "max_abandoned_environments": max_abandoned_environments,
             "account_concurrency": account_concurrency,
+            "aws_endpoint_url": aws_endpoint_url,
             "host_options": {k: dict(v) for k, v in (host_options or {}).items()},
         }
         self._native = _native.Gateway(options)

@@ -116,6 +116,8 @@ class FunctionConfiguration:
     layers: list[str]
     log_format: Literal["Text", "JSON"]
     log_group: str
+    dead_letter_target: str
+    """ "": none."""
     isolation: Literal["in_process", "process"]
     code_sha256: str
     """Base64; empty until asked for where the code is a folder."""
@@ -138,6 +140,66 @@ class AliasConfiguration:
     revision_id: str
     weights: dict[str, float] = field(default_factory=dict)
     """Of the other version: {"2": 0.1}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventInvokeConfiguration:
+    """What becomes of events that are sent to a function, version or alias."""
+
+    function_arn: str
+    """With the qualifier, ":$LATEST" too."""
+    maximum_retry_attempts: int | None
+    """None: Lambda's default, 2."""
+    maximum_event_age: int | None
+    """Seconds. None: Lambda's default, 21600."""
+    on_success: str
+    """A destination; "": none."""
+    on_failure: str
+    last_modified: float
+    """Unix time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that is over, as it was sent to the target "lambed:local"."""
+
+    id: str
+    kind: Literal["DeadLetter", "OnSuccess", "OnFailure"]
+    """Sent by the function's dead-letter target, or by a destination."""
+    function_name: str
+    function_arn: str
+    """As it was called, with its qualifier."""
+    request_id: str
+    condition: Literal["Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency"]
+    approximate_invoke_count: int
+    has_response: bool
+    """False: no attempt reached the function."""
+    status_code: int
+    function_error: str
+    executed_version: str
+    error_code: int
+    error_message: str
+    accepted: float
+    """Unix time in seconds: when the event was accepted, when it was over, when it came into the table."""
+    ended: float
+    stored: float
+    request_size: int
+    """Bytes."""
+    request_payload: Any
+    """The event; None in lists."""
+    response_payload: Any
+    """Of the last attempt, bytes where it was binary; None in lists and without a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """How a redrive has gone."""
+
+    redriven: int
+    """So many events were accepted again; their dead letters are out of the table."""
+    failed: int
+    failures: list[tuple[str, str]]
+    """Id and problem of those that stay, at most 100 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +259,25 @@ class LogRecord:
     time: float
     """Unix time in seconds."""
     text: str
+
+
+def dead_letter(members: dict[str, Any]) -> DeadLetter:
+    request, response = members.pop("request_payload"), members.pop("response_payload")
+    is_binary = members.pop("response_is_binary")
+    return DeadLetter(
+        **members,
+        request_payload=_value(request),
+        response_payload=response if is_binary else _value(response),
+    )
+
+
+def _value(payload: bytes) -> Any:
+    if not payload:
+        return None
+    try:
+        return _parse(payload.decode())
+    except ValueError:
+        return payload
 
 
 def configuration(members: Mapping[str, Any]) -> FunctionConfiguration:
