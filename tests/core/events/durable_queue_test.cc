@@ -31,9 +31,9 @@ int cuts() {
 // What clients and a dispatcher know of the queue's items, by body.
 struct Ledger {
   std::mutex mutex;
-  std::set<std::string> stored;     // answered kStored, not acknowledged yet
-  std::set<std::string> perhaps;    // asked for without an answer that settles it, either way
-  std::set<std::string> gone;       // acknowledged, and the acknowledgement answered
+  std::set<std::string> stored;         // answered kStored, not acknowledged yet
+  std::set<std::string> perhaps;        // asked for without an answer that settles it, either way
+  std::set<std::string> gone;           // acknowledged, and the acknowledgement answered
   std::map<std::string, int> attempts;  // put off, and that answered
 };
 
@@ -179,7 +179,8 @@ BOOST_AUTO_TEST_CASE(no_power_cut_loses_an_event_that_was_acknowledged) {
     DurableQueue after(std::move(connection), std::make_shared<SystemRandom>());
     std::set<std::string> found;
     for (int lane = 0; lane < kLanes; ++lane) {
-      for (const Item& item : fetch(after, lane_of(static_cast<std::uint64_t>(lane)), 1'000'000, 1000, SIZE_MAX).items) {
+      for (const Item& item :
+           fetch(after, lane_of(static_cast<std::uint64_t>(lane)), 1'000'000, 1000, SIZE_MAX).items) {
         found.insert(item.body);
         const auto known = ledger.attempts.find(item.body);
         if (known != ledger.attempts.end() && item.attempts < known->second) ++forgotten;

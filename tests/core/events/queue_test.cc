@@ -102,7 +102,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(what_is_put_off_comes_when_it_is_due, Kind, Kinds)
 BOOST_AUTO_TEST_CASE_TEMPLATE(an_item_is_found_by_its_id, Kind, Kinds) {
   Kind kind;
   const std::string id = put(kind.queue, "a", "1", 7000).id;
-  BOOST_TEST(std::regex_match(id, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")));
+  BOOST_TEST(std::regex_match(
+      id, std::regex("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")));
   put(kind.queue, "b", "2", 8000, "a-name");
   BOOST_TEST(find(kind.queue, id)->lane == "a");
   BOOST_TEST(find(kind.queue, id)->accepted == 7000);
@@ -159,14 +160,15 @@ BOOST_AUTO_TEST_CASE(a_queue_in_memory_is_bounded) {
 BOOST_AUTO_TEST_CASE(ids_hide_their_numbers_and_give_them_back) {
   SystemRandom random;
   std::set<std::string> seen;
-  for (const std::int64_t number : {std::int64_t{1}, std::int64_t{2}, std::int64_t{1'000'000}, (std::int64_t{1} << 48) - 1}) {
+  for (const std::int64_t number :
+       {std::int64_t{1}, std::int64_t{2}, std::int64_t{1'000'000}, (std::int64_t{1} << 48) - 1}) {
     const std::string text = shown_item_id(make_item_id(number, random));
     BOOST_TEST(parse_item_id(text)->number == number);
     BOOST_TEST(shown_item_id(parse_item_id(text)->bytes) == text);
     BOOST_TEST(seen.insert(text.substr(0, 3)).second);
   }
-  for (const char* text : {"", "x", "0123456789abcdef0123456789abcdef0123", "0123456g-89ab-4def-8123-456789abcdef",
-                           "01234567-89ab-4def-8123-456789abcde"}) {
+  for (const char* text : {"", "x", "0123456789abcdef0123456789abcdef0123",
+                           "0123456g-89ab-4def-8123-456789abcdef", "01234567-89ab-4def-8123-456789abcde"}) {
     BOOST_TEST(!parse_item_id(text), text);
   }
 }

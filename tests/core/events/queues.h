@@ -17,12 +17,13 @@ struct Put {
   std::string id;
 };
 
-inline Put put(events::Queue& queue, const std::string& lane, const std::string& body, events::Millis now = 1000,
-               const std::string& id = {}) {
+inline Put put(events::Queue& queue, const std::string& lane, const std::string& body,
+               events::Millis now = 1000, const std::string& id = {}) {
   auto answer = std::make_shared<std::promise<Put>>();
   auto future = answer->get_future();
-  queue.enqueue({lane, id, body, now},
-                [answer](events::Stored end, const std::string& its_id) { answer->set_value({end, its_id}); });
+  queue.enqueue({lane, id, body, now}, [answer](events::Stored end, const std::string& its_id) {
+    answer->set_value({end, its_id});
+  });
   return future.get();
 }
 
@@ -56,7 +57,8 @@ inline std::optional<events::Found> find(events::Queue& queue, const std::string
 inline std::vector<std::string> lanes(events::Queue& queue, const std::string& prefix) {
   auto answer = std::make_shared<std::promise<std::vector<std::string>>>();
   auto future = answer->get_future();
-  queue.lanes(prefix, [answer](bool, std::vector<std::string> names) { answer->set_value(std::move(names)); });
+  queue.lanes(prefix,
+              [answer](bool, std::vector<std::string> names) { answer->set_value(std::move(names)); });
   return future.get();
 }
 

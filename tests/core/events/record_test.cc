@@ -79,7 +79,8 @@ BOOST_AUTO_TEST_CASE(a_delivery_comes_back_as_it_was) {
 
 BOOST_AUTO_TEST_CASE(what_is_cut_or_of_another_kind_is_refused) {
   const std::string event = encode(EventRecord{"q", "payload", "", "", "t", ""});
-  for (std::size_t size = 0; size < event.size(); ++size) BOOST_TEST(!decode_event(event.substr(0, size)), size);
+  for (std::size_t size = 0; size < event.size(); ++size)
+    BOOST_TEST(!decode_event(event.substr(0, size)), size);
   BOOST_TEST(!decode_event(event + "x"));
   BOOST_TEST(!decode_delivery(event));
   BOOST_TEST(!decode_qualifier(""));
