@@ -41,10 +41,12 @@ void Api::handle_own(const std::shared_ptr<Handling>& handling, std::string_view
     throw Fault(405, "MethodNotAllowedException", "Only GET and HEAD are answered here.");
   }
   if (path == "/health") {
-    const bool is_up = !draining_.load() && options_.storage.store->trouble().empty();
+    const std::string store = options_.storage.store->trouble();
+    const std::string queue = options_.storage.events != nullptr ? options_.storage.events->trouble() : "";
+    const bool is_up = !draining_.load() && store.empty() && queue.empty();
     nlohmann::json body = {{"status", is_up ? "ok" : draining_.load() ? "draining" : "failing"}};
-    if (const std::string trouble = options_.storage.store->trouble(); !trouble.empty())
-      body["store"] = trouble;
+    if (!store.empty()) body["store"] = store;
+    if (!queue.empty()) body["events"] = queue;
     http::Response response = text(body.dump() + "\n", "application/json");
     response.status = is_up ? 200 : 503;
     return answer(handling, std::move(response));
@@ -55,6 +57,10 @@ void Api::handle_own(const std::shared_ptr<Handling>& handling, std::string_view
   if (constexpr std::string_view logs = "/_lambed/logs/"; path.starts_with(logs)) {
     const auto function = http::percent_decoded(path.substr(logs.size()));
     if (function && !function->empty()) return follow_logs(handling, *function);
+  }
+  if (constexpr std::string_view events = "/_lambed/events/"; path.starts_with(events)) {
+    const auto id = http::percent_decoded(path.substr(events.size()));
+    if (id && !id->empty()) return tell_event(handling, *id);
   }
   if (constexpr std::string_view code = "/_lambed/code/"; path.starts_with(code)) {
     const bool taken = workers_.post([this, handling, where = std::string(path.substr(code.size()))] {
@@ -114,6 +120,7 @@ int Api::abandoned_environments() {
 std::string Api::metrics_text() {
   std::string out;
   metrics_.append_to(out);
+  append_event_metrics(out);
   const auto to = std::back_inserter(out);
   const auto one = [&](const char* name, const char* type, const char* help, auto value) {
     fmt::format_to(to, "# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name, type, help, value);
