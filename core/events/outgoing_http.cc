@@ -100,8 +100,7 @@ class OutgoingHttp::Loop : public std::enable_shared_from_this<OutgoingHttp::Loo
     CURL* easy = t.easy.get();
     if (easy == nullptr) return CURLE_OUT_OF_MEMORY;
     curl_slist* list = nullptr;
-    // No wait for "100 Continue", no form's Content-Type.
-    for (const char* header : {"Expect:", "Accept:"}) list = ::curl_slist_append(list, header);
+    // None of libcurl's own headers may be taken out here ("Accept:"): libcurl would sign what it then does not send.
     for (const std::string& header : t.request.headers) list = ::curl_slist_append(list, header.c_str());
     if (!t.request.credentials.session_token.empty()) {
       list = ::curl_slist_append(

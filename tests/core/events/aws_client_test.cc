@@ -6,6 +6,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "base/digest.h"
 #include "core/events/deliveries.h"
@@ -94,6 +95,19 @@ class Service : public http::Application {
   bool silent_ = false;
 };
 
+// The headers that are signed and were not sent: a service refuses such a signature.
+std::string unsent_of(const Service::Asked& asked) {
+  const std::string authorization = asked.header("Authorization");
+  const std::string mark = "SignedHeaders=";
+  const auto from = authorization.find(mark) + mark.size();
+  std::istringstream names(authorization.substr(from, authorization.find(',', from) - from));
+  std::string unsent;
+  for (std::string name; std::getline(names, name, ';');) {
+    if (asked.header(name).empty()) unsent += name + " ";
+  }
+  return unsent;
+}
+
 std::shared_ptr<CredentialSource> keys(std::map<std::string, std::string> variables = {
                                            {"AWS_ACCESS_KEY_ID", "AKID"},
                                            {"AWS_SECRET_ACCESS_KEY", "secret"}}) {
@@ -158,6 +172,7 @@ BOOST_AUTO_TEST_CASE(a_dead_letter_goes_to_the_url_of_its_queue) {
     const std::string authorization = asked[at].header("Authorization");
     BOOST_TEST(authorization.starts_with("AWS4-HMAC-SHA256 Credential=AKID/"), authorization);
     BOOST_TEST(authorization.find("/eu-central-1/sqs/aws4_request") != std::string::npos, authorization);
+    BOOST_TEST(unsent_of(asked[at]) == "");
   }
 }
 
