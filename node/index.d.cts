@@ -19,6 +19,54 @@ export interface LogRecord {
   text: string;
 }
 
+export type EventState = 'Pending' | 'Running' | 'Retrying' | 'Succeeded' | 'Failed' | 'Expired';
+
+/** An asynchronous invocation that is over. */
+export interface EventOutcome {
+  requestId: string;
+  /** With its qualifier; `:$LATEST` when the call named none. */
+  functionArn: string;
+  state: 'Succeeded' | 'Failed' | 'Expired';
+  /** Success, RetriesExhausted, EventAgeExceeded, ZeroReservedConcurrency, or ResourceNotFound: deleted meanwhile. */
+  condition: string;
+  /** That reached the function. */
+  attempts: number;
+  /** Of the last attempt: '' or 'Unhandled'. */
+  functionError: string;
+  /** Of the last attempt, parsed: the answer or the error document; undefined when none reached the function. */
+  payload: any;
+  executedVersion: string;
+  accepted: Date;
+  ended: Date;
+}
+
+/** What is known of an asynchronous invocation: for an hour after its end, and of the newest 10,000 that are over. */
+export interface EventStatus {
+  requestId: string;
+  functionArn: string;
+  state: EventState;
+  /** That reached the function, the running one included. */
+  attempts: number;
+  accepted: Date;
+  /** This and what follows when it is over. */
+  ended?: Date;
+  condition?: string;
+  functionError?: string;
+}
+
+/** Asynchronous invocations since the gateway was made. */
+export interface EventCounts {
+  received: number;
+  succeeded: number;
+  /** Over without success. */
+  dropped: number;
+  retries: number;
+  destinationDeliveryFailures: number;
+  deadLetterErrors: number;
+  /** Accepted and not over, about; deliveries that wait included. */
+  waiting: number;
+}
+
 export interface GatewayOptions {
   /** Lambda's quotas of the early years (`classic`, the default) or today's. */
   quotas?: 'classic' | 'current';
@@ -39,6 +87,15 @@ export interface GatewayOptions {
   maxAbandonedEnvironments?: number;
   /** Open environments of all functions together; 0 (the default): as many as the account's concurrency. */
   maxEnvironments?: number;
+  /** Milliseconds after which an event is tried again when its function failed, and then after twice as many: 60000. */
+  asyncRetryBase?: number;
+  /** Milliseconds that `close` lets attempts of events run on before it interrupts them: 1500. */
+  asyncCloseWait?: number;
+  /** Events that wait at most, in memory: 100000. More are refused with a TooManyRequestsException. */
+  maxWaitingEvents?: number;
+  /** Called on this thread with each event that is over. Waiting for it does not keep the process alive. */
+  onEventSuccess?: (outcome: EventOutcome) => void;
+  onEventFailure?: (outcome: EventOutcome) => void;
   /**
    * Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to: `http://127.0.0.1:5000`. Without it what
    * AWS_ENDPOINT_URL says, else AWS.
@@ -374,6 +431,10 @@ export declare class Gateway {
   invoke<Payload = any>(name: string, event?: unknown, options?: InvokeOptions): Promise<InvokeResult<Payload>>;
   /** The same without parsing: JSON text (a string or its bytes) in, the answer's bytes out. */
   invokeRaw(name: string, payload?: string | Uint8Array | ArrayBuffer, options?: InvokeOptions): Promise<InvokeResult<Buffer>>;
+
+  /** What is known of an event; rejects with a ResourceNotFoundException when it is not known (any more). */
+  eventStatus(requestId: string): Promise<EventStatus>;
+  eventCounts(): Promise<EventCounts>;
 
   usage(name: string): Promise<FunctionUsage>;
   status(): GatewayStatus;

@@ -128,6 +128,57 @@ Napi::Value to_js(Napi::Env env, const std::vector<EventInvokeConfiguration>& co
   return list_to_js(env, configurations);
 }
 
+static Napi::Value time_to_js(Napi::Env env, std::chrono::system_clock::time_point time) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  return Napi::Date::New(env, static_cast<double>(ms));
+}
+
+Napi::Value to_js(Napi::Env env, const EventOutcome& outcome) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("requestId", outcome.request_id);
+  object.Set("functionArn", outcome.function_arn);
+  object.Set("state", text_to_js(env, name_of(outcome.state)));
+  object.Set("condition", outcome.condition);
+  object.Set("attempts", outcome.attempts);
+  object.Set("functionError", outcome.function_error);
+  // Parsed in JavaScript.
+  object.Set("payload", Napi::Buffer<char>::Copy(env, outcome.payload.data(), outcome.payload.size()));
+  object.Set("executedVersion", outcome.executed_version);
+  object.Set("accepted", time_to_js(env, outcome.accepted));
+  object.Set("ended", time_to_js(env, outcome.ended));
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const EventStatus& status) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("requestId", status.request_id);
+  object.Set("functionArn", status.function_arn);
+  object.Set("state", text_to_js(env, name_of(status.state)));
+  object.Set("attempts", status.attempts);
+  object.Set("accepted", time_to_js(env, status.accepted));
+  if (status.ended) {
+    object.Set("ended", time_to_js(env, *status.ended));
+    object.Set("condition", status.condition);
+    object.Set("functionError", status.function_error);
+  }
+  return object;
+}
+
+Napi::Value to_js(Napi::Env env, const EventCounts& counts) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, std::uint64_t count) {
+    object.Set(name, Napi::Number::New(env, static_cast<double>(count)));
+  };
+  set("received", counts.received);
+  set("succeeded", counts.succeeded);
+  set("dropped", counts.dropped);
+  set("retries", counts.retries);
+  set("destinationDeliveryFailures", counts.destination_delivery_failures);
+  set("deadLetterErrors", counts.dead_letter_errors);
+  set("waiting", counts.waiting);
+  return object;
+}
+
 Napi::Value to_js(Napi::Env env, const DeadLetter& letter) {
   Napi::Object object = Napi::Object::New(env);
   const auto time = [&](std::int64_t milliseconds) {
@@ -452,6 +503,12 @@ GatewayOptions gateway_options(const Napi::Value& value) {
   options.max_abandoned_environments =
       members.integer("maxAbandonedEnvironments").value_or(options.max_abandoned_environments);
   options.max_environments = members.integer("maxEnvironments").value_or(options.max_environments);
+  options.async_retry_base = members.milliseconds("asyncRetryBase").value_or(options.async_retry_base);
+  options.async_close_wait = members.milliseconds("asyncCloseWait").value_or(options.async_close_wait);
+  if (const auto most = members.integer("maxWaitingEvents")) {
+    if (*most < 0) refuse(value.Env(), "maxWaitingEvents", "a number of events");
+    options.max_waiting_events = static_cast<std::size_t>(*most);
+  }
   options.aws_endpoint_url = members.text("awsEndpointUrl").value_or("");
   if (const auto hosts = members.object("hostOptions")) {
     const Members of_hosts(*hosts);

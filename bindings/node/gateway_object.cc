@@ -70,6 +70,8 @@ Napi::Function GatewayObject::define(Napi::Env env) {
        InstanceMethod<&GatewayObject::get_dead_letter>("getDeadLetter"),
        InstanceMethod<&GatewayObject::redrive_dead_letters>("redriveDeadLetters"),
        InstanceMethod<&GatewayObject::purge_dead_letters>("purgeDeadLetters"),
+       InstanceMethod<&GatewayObject::event_status>("eventStatus"),
+       InstanceMethod<&GatewayObject::event_counts>("eventCounts"),
        InstanceMethod<&GatewayObject::usage>("usage"),
        InstanceMethod<&GatewayObject::status>("status"),
        InstanceMethod<&GatewayObject::logs>("logs"),
@@ -92,6 +94,15 @@ GatewayObject::GatewayObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     options.log_sink = std::make_shared<NoLog>();
   } else {
     options.log_sink = make_stderr_sink();
+  }
+  // `wantsOutcomes`: there are hooks.
+  if (info[3].ToBoolean()) {
+    options.on_event_success = [mailbox = addon.shared_mailbox(),
+                                id = static_cast<std::uint32_t>(integer_argument(info, 2, "id"))](
+                                   const EventOutcome& outcome) {
+      mailbox->put(DeliveredOutcome{id, outcome});
+    };
+    options.on_event_failure = options.on_event_success;
   }
   // Here, on a JavaScript thread: it attaches to the running node.
   start_host("nodejs", options.host_options["nodejs"]);
@@ -278,6 +289,16 @@ Napi::Value GatewayObject::purge_dead_letters(const Napi::CallbackInfo& info) {
   return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
     return gateway->purge_dead_letters(selection);
   });
+}
+
+Napi::Value GatewayObject::event_status(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "requestId")] {
+    return gateway->event_status(id);
+  });
+}
+
+Napi::Value GatewayObject::event_counts(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), gateway(info)->event_counts());
 }
 
 Napi::Value GatewayObject::usage(const Napi::CallbackInfo& info) {

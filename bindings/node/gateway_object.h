@@ -47,6 +47,8 @@ class GatewayObject : public Napi::ObjectWrap<GatewayObject> {
   Napi::Value get_dead_letter(const Napi::CallbackInfo& info);
   Napi::Value redrive_dead_letters(const Napi::CallbackInfo& info);
   Napi::Value purge_dead_letters(const Napi::CallbackInfo& info);
+  Napi::Value event_status(const Napi::CallbackInfo& info);
+  Napi::Value event_counts(const Napi::CallbackInfo& info);
   Napi::Value usage(const Napi::CallbackInfo& info);
   Napi::Value status(const Napi::CallbackInfo& info);
   Napi::Value logs(const Napi::CallbackInfo& info);

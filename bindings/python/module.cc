@@ -13,6 +13,7 @@
 #include "callable_host.h"
 #include "completions.h"
 #include "fork_guard.h"
+#include "outcomes.h"
 #include "python_objects.h"
 #include "values.h"
 
@@ -26,7 +27,7 @@ InvokeRequest invoke_request(const py::tuple& arguments) {
   request.function = text(0);
   request.payload = text(1);  // the one copy on the way in
   request.qualifier = text(2);
-  request.type = arguments[3].ptr() == Py_True ? InvocationType::kDryRun : InvocationType::kRequestResponse;
+  request.type = static_cast<InvocationType>(arguments[3].cast<int>());
   request.log_tail = arguments[4].ptr() == Py_True;
   if (arguments.size() == 5) return request;
   request.client_context = text(5);
@@ -60,10 +61,14 @@ auto without_gil(Call call) {
 
 class PythonGateway {
  public:
-  explicit PythonGateway(const py::dict& options) : sink_(), gateway_() {
+  PythonGateway(const py::dict& options, std::shared_ptr<Outcomes> outcomes) : sink_(), gateway_() {
     prepare_for_fork();
     GatewayOptions made = gateway_options(options);
     sink_ = std::dynamic_pointer_cast<MemoryLogSink>(made.log_sink);
+    if (outcomes != nullptr) {
+      made.on_event_success = [outcomes](const EventOutcome& outcome) { outcomes->put(outcome); };
+      made.on_event_failure = made.on_event_success;
+    }
     gateway_ = std::make_unique<Gateway>(std::move(made));
   }
   // The last reference may go while handlers need the GIL to stop.
@@ -244,6 +249,15 @@ void define_events(py::class_<PythonGateway>& type) {
            });
 }
 
+void define_asynchronous(py::class_<PythonGateway>& type) {
+  type.def("event_status", [](PythonGateway& self, const std::string& request_id) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.event_status(request_id); });
+  });
+  type.def("event_counts", [](PythonGateway& self) {
+    return called<py::dict>(self, [](Gateway& g) { return g.event_counts(); });
+  });
+}
+
 void define_observation(py::class_<PythonGateway>& type) {
   type.def("usage", [](PythonGateway& self, const std::string& function) {
     return called<py::dict>(self, [&](Gateway& g) { return g.usage(function); });
@@ -282,8 +296,14 @@ PYBIND11_MODULE(_native, module) {
       .def("fileno", &Completions::descriptor)
       .def("take", &Completions::take);
 
+  py::class_<Outcomes, std::shared_ptr<Outcomes>>(module, "Outcomes")
+      .def(py::init<>())
+      .def("take", &Outcomes::take)
+      .def("end", &Outcomes::end);
+
   py::class_<PythonGateway> gateway(module, "Gateway");
-  gateway.def(py::init<const py::dict&>());
+  gateway.def(py::init<const py::dict&, std::shared_ptr<Outcomes>>(), py::arg("options"),
+              py::arg("outcomes").none(true));
   gateway.def("invoke", &PythonGateway::invoke);
   gateway.def("submit", &PythonGateway::submit);
   gateway.def("close", [](PythonGateway& self) { without_gil([&] { (*self).close(); }); });
@@ -291,6 +311,7 @@ PYBIND11_MODULE(_native, module) {
   define_versions(gateway);
   define_concurrency(gateway);
   define_events(gateway);
+  define_asynchronous(gateway);
   define_observation(gateway);
 
   module.def("hosts", [](bool probe) {

@@ -127,6 +127,9 @@ GatewayOptions gateway_options(const py::dict& options) {
       .seconds("close_grace", made.close_grace)
       .into("max_environments", made.max_environments)
       .into("max_abandoned_environments", made.max_abandoned_environments)
+      .seconds("async_retry_base", made.async_retry_base)
+      .seconds("async_close_wait", made.async_close_wait)
+      .into("max_waiting_events", made.max_waiting_events)
       .into("aws_endpoint_url", made.aws_endpoint_url)
       .into("host_options", made.host_options);
   made.quotas = quotas_named(quotas);
@@ -256,6 +259,36 @@ py::dict to_dict(const EventInvokeConfiguration& c) {
                   "maximum_event_age"_a = c.maximum_event_age_s, "on_success"_a = c.on_success,
                   "on_failure"_a = c.on_failure,
                   "last_modified"_a = static_cast<double>(c.last_modified_ms) / 1000.0);
+}
+
+static double seconds_of(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+py::dict to_dict(const EventOutcome& o) {
+  using py::literals::operator""_a;
+  return py::dict("request_id"_a = o.request_id, "function_arn"_a = o.function_arn,
+                  "state"_a = std::string(name_of(o.state)), "condition"_a = o.condition,
+                  "attempts"_a = o.attempts, "function_error"_a = o.function_error,
+                  "payload"_a = py::bytes(o.payload), "executed_version"_a = o.executed_version,
+                  "accepted"_a = seconds_of(o.accepted), "ended"_a = seconds_of(o.ended));
+}
+
+py::dict to_dict(const EventStatus& s) {
+  using py::literals::operator""_a;
+  return py::dict("request_id"_a = s.request_id, "function_arn"_a = s.function_arn,
+                  "state"_a = std::string(name_of(s.state)), "attempts"_a = s.attempts,
+                  "accepted"_a = seconds_of(s.accepted),
+                  "ended"_a = s.ended ? std::optional(seconds_of(*s.ended)) : std::nullopt,
+                  "condition"_a = s.condition, "function_error"_a = s.function_error);
+}
+
+py::dict to_dict(const EventCounts& c) {
+  using py::literals::operator""_a;
+  return py::dict("received"_a = c.received, "succeeded"_a = c.succeeded, "dropped"_a = c.dropped,
+                  "retries"_a = c.retries,
+                  "destination_delivery_failures"_a = c.destination_delivery_failures,
+                  "dead_letter_errors"_a = c.dead_letter_errors, "waiting"_a = c.waiting);
 }
 
 py::dict to_dict(const DeadLetter& d) {

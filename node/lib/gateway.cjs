@@ -3,7 +3,7 @@
 const path = require('node:path');
 const { fileURLToPath } = require('node:url');
 const { native } = require('./native.cjs');
-const { asError, logReceivers, submit, watchExit } = require('./completions.cjs');
+const { asError, logReceivers, outcomeReceivers, submit, watchExit } = require('./completions.cjs');
 
 const invocationTypes = { RequestResponse: 0, Event: 1, DryRun: 2 };
 let lastId = 0;
@@ -59,18 +59,29 @@ class Gateway {
   #closing;
 
   constructor(options = {}) {
-    const { log = 'stderr', ...rest } = options;
+    const { log = 'stderr', onEventSuccess, onEventFailure, ...rest } = options;
     const isCallback = typeof log === 'function';
     if (!isCallback && !['stderr', 'memory', 'none'].includes(log)) {
       throw new TypeError("log must be 'stderr', 'memory', 'none' or a function");
     }
+    for (const [name, hook] of Object.entries({ onEventSuccess, onEventFailure })) {
+      if (hook !== undefined && typeof hook !== 'function') throw new TypeError(`${name} must be a function`);
+    }
+    const hasHooks = onEventSuccess !== undefined || onEventFailure !== undefined;
     this.#id = lastId += 1;
     this.#keepsLog = log === 'memory';
     if (isCallback) logReceivers.set(this.#id, log);
+    if (hasHooks) {
+      outcomeReceivers.set(this.#id, (outcome) => {
+        outcome.payload = valueOf(outcome.payload);
+        (outcome.state === 'Succeeded' ? onEventSuccess : onEventFailure)?.(outcome);
+      });
+    }
     try {
-      this.#native = new native.NativeGateway(rest, isCallback ? 'callback' : log, this.#id);
+      this.#native = new native.NativeGateway(rest, isCallback ? 'callback' : log, this.#id, hasHooks);
     } catch (error) {
       logReceivers.delete(this.#id);
+      outcomeReceivers.delete(this.#id);
       throw asError(error);
     }
     watchExit();
@@ -195,6 +206,14 @@ class Gateway {
     }
   }
 
+  // ---- Asynchronous invocations
+  async eventStatus(requestId) {
+    return this.#call('eventStatus', requestId);
+  }
+  async eventCounts() {
+    return this.#call('eventCounts');
+  }
+
   // ---- Observation
   async usage(name) {
     return this.#call('usage', name);
@@ -213,7 +232,10 @@ class Gateway {
   close() {
     this.#closing ??= this.#native.close().finally(() => {
       // What is on its way from other threads comes first.
-      setImmediate(() => logReceivers.delete(this.#id));
+      setImmediate(() => {
+        logReceivers.delete(this.#id);
+        outcomeReceivers.delete(this.#id);
+      });
     });
     return this.#closing;
   }

@@ -29,6 +29,9 @@ from lambed._results import (
     InvokeResult,
     LogRecord,
     RawInvokeResult,
+    EventCounts,
+    EventOutcome,
+    EventStatus,
     Redrive,
 )
 
@@ -47,6 +50,9 @@ __all__ = [
     "LambdaContext",
     "LogRecord",
     "RawInvokeResult",
+    "EventCounts",
+    "EventOutcome",
+    "EventStatus",
     "Redrive",
     "SharedLockWarning",
     "__version__",

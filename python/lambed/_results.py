@@ -20,9 +20,9 @@ class InvokeResult:
     """
 
     payload: Any
-    """What the handler returned, parsed. `bytes` when a Python handler returned bytes; None for a dry run."""
+    """What the handler returned, parsed. `bytes` when a Python handler returned bytes; None for an event or a dry run."""
     status_code: int
-    """200, or 204 for a dry run."""
+    """200, 202 for an event, 204 for a dry run."""
     function_error: str
     """ "" or "Unhandled"."""
     request_id: str
@@ -127,6 +127,63 @@ class FunctionConfiguration:
     """ "2025-11-25T10:00:00.000+0000"."""
     state: str
     last_update_status: str
+
+
+EventState = Literal["Pending", "Running", "Retrying", "Succeeded", "Failed", "Expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """An asynchronous invocation that is over. Times are seconds since 1970."""
+
+    request_id: str
+    function_arn: str
+    """With its qualifier; ":$LATEST" when the call named none."""
+    state: EventState
+    """Succeeded, Failed or Expired."""
+    condition: str
+    """Success, RetriesExhausted, EventAgeExceeded, ZeroReservedConcurrency, or ResourceNotFound: deleted meanwhile."""
+    attempts: int
+    """That reached the function."""
+    function_error: str
+    """Of the last attempt: "" or "Unhandled"."""
+    payload: bytes
+    """Of the last attempt: the answer or the error document; empty when none reached the function."""
+    executed_version: str
+    accepted: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """What is known of an asynchronous invocation; for an hour after its end, and the newest 10,000 that are over."""
+
+    request_id: str
+    function_arn: str
+    state: EventState
+    attempts: int
+    """That reached the function, the running one included."""
+    accepted: float
+    """Seconds since 1970."""
+    ended: float | None
+    condition: str
+    """As in EventOutcome; "" while it is not over."""
+    function_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """Asynchronous invocations since the gateway was made."""
+
+    received: int
+    succeeded: int
+    dropped: int
+    """Over without success."""
+    retries: int
+    destination_delivery_failures: int
+    dead_letter_errors: int
+    waiting: int
+    """Accepted and not over, about; deliveries that wait included."""
 
 
 @dataclass(frozen=True, slots=True)
