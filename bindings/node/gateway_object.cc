@@ -97,11 +97,11 @@ GatewayObject::GatewayObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
   }
   // `wantsOutcomes`: there are hooks.
   if (info[3].ToBoolean()) {
-    options.on_event_success = [mailbox = addon.shared_mailbox(),
-                                id = static_cast<std::uint32_t>(integer_argument(info, 2, "id"))](
-                                   const EventOutcome& outcome) {
-      mailbox->put(DeliveredOutcome{id, outcome});
-    };
+    options.on_event_success =
+        [mailbox = addon.shared_mailbox(),
+         id = static_cast<std::uint32_t>(integer_argument(info, 2, "id"))](const EventOutcome& outcome) {
+          mailbox->put(DeliveredOutcome{id, outcome});
+        };
     options.on_event_failure = options.on_event_success;
   }
   // Here, on a JavaScript thread: it attaches to the running node.

@@ -15,7 +15,8 @@ struct DeadLetterFixture : ScriptedFixture {
   }
   std::string send(const std::string& name, const std::string& payload, const std::string& qualifier = {}) {
     return gateway
-        .invoke({.function = name, .payload = payload, .qualifier = qualifier, .type = InvocationType::kEvent})
+        .invoke(
+            {.function = name, .payload = payload, .qualifier = qualifier, .type = InvocationType::kEvent})
         .request_id;
   }
   bool await_letters(std::size_t count) {
@@ -57,15 +58,16 @@ BOOST_AUTO_TEST_CASE(a_redriven_event_is_run_again_as_it_was_called_and_leaves_t
   create("f", "fail");
   gateway.publish_version({.name = "f"});
   gateway.create_alias({.function = "f", .alias = "live", .version = "1"});
-  gateway.put_function_event_invoke_config({.function = "f", .qualifier = "live", .maximum_retry_attempts = 0});
+  gateway.put_function_event_invoke_config(
+      {.function = "f", .qualifier = "live", .maximum_retry_attempts = 0});
   send("f", R"({"n":1})", "live");
   BOOST_TEST_REQUIRE(await_letters(1));
   const std::string first = gateway.list_dead_letters()[0].id;
 
   // Version 1 fails as ever: the event comes back as another letter.
   BOOST_TEST(gateway.redrive_dead_letters().redriven == 1U);
-  BOOST_TEST_REQUIRE(
-      await([&] { return gateway.list_dead_letters().size() == 1 && gateway.list_dead_letters()[0].id != first; }));
+  BOOST_TEST_REQUIRE(await(
+      [&] { return gateway.list_dead_letters().size() == 1 && gateway.list_dead_letters()[0].id != first; }));
   BOOST_TEST(gateway.list_dead_letters()[0].function_arn ==
              "arn:aws:lambda:us-east-1:123456789012:function:f:live");
 
