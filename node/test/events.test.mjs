@@ -1,9 +1,8 @@
 // What becomes of events: their configuration, and the table of dead letters.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { gatewayFor } from './support.mjs';
+import { testGateway } from 'lambed/testing';
 
-const queue = 'arn:aws:sqs:us-east-1:123456789012:q';
 const arn = 'arn:aws:lambda:us-east-1:123456789012:function:f';
 
 
@@ -16,7 +15,7 @@ async function until(condition) {
 }
 
 test('an event is accepted and run', async (t) => {
-  const gateway = gatewayFor(t);
+  const gateway = testGateway(t);
   await gateway.createFunction({
     name: 'f', runtime: 'nodejs18.x', handler: 'index.handler', code: { inline: 'exports.handler = async (event) => event;' },
   });
@@ -36,7 +35,7 @@ test('an event is accepted and run', async (t) => {
 
 test('hooks hear of the end', async (t) => {
   const heard = [];
-  const gateway = gatewayFor(t, {
+  const gateway = testGateway(t, {
     asyncRetryBase: 50,
     onEventSuccess: (outcome) => heard.push(['success', outcome]),
     onEventFailure: (outcome) => heard.push(['failure', outcome]),

@@ -1,4 +1,4 @@
-"""What becomes of events that are over: dead letters and invocation records, as `lambed serve` sends them and the services get them.
+"""What becomes of events that are over: dead letters and records, as `lambed serve` sends them and the services get them.
 
 events_test.py --program PATH --scratch FOLDER
 moto and boto3 are installed from the configured registry into FOLDER/venv, unless they are there. Ends with the line that

@@ -47,7 +47,7 @@ class Signatures:
         if absent:
             return f"signed and not sent: {absent}"
         headers = {name: request.headers[name] for name in signed}
-        for name in request.headers.keys():
+        for name, _ in request.headers:
             if name.lower().startswith("x-amz-") and name.lower() not in signed:
                 return f"{name} is not signed"
         kind = S3SigV4Auth if service == "s3" else SigV4Auth

@@ -199,7 +199,9 @@ class Stories(unittest.TestCase):
     def attributes(self, message: dict) -> dict:
         return {k: (v["DataType"], v["StringValue"]) for k, v in message.get("MessageAttributes", {}).items()}
 
-    def check_record(self, record: dict, request_id: str, condition: str, event, function: str = "f:$LATEST", count: int = 1) -> None:
+    def check_record(
+        self, record: dict, request_id: str, condition: str, event, function: str = "f:$LATEST", count: int = 1
+    ) -> None:
         """Every member of an invocation record, and no other."""
         self.assertRegex(record.pop("timestamp"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
         expected = {
@@ -349,7 +351,8 @@ class Stories(unittest.TestCase):
         self.configure(server, failure="arn:aws:s3:::records")
         request_id = server.send("f", {"fail": True})
         [found] = eventually(lambda: s3.list_objects_v2(Bucket="records").get("Contents"), self.moto.text()[-2000:])
-        self.assertRegex(found["Key"], r"^aws/lambda/async/f/\d{4}/\d\d/\d\d/\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d-" + request_id + "$")
+        day, second = r"\d{4}/\d\d/\d\d", r"\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d"
+        self.assertRegex(found["Key"], f"^aws/lambda/async/f/{day}/{second}-{request_id}$")
         stored = s3.get_object(Bucket="records", Key=found["Key"])
         self.assertEqual(stored["ContentType"], "application/json")
         self.check_record(json.loads(stored["Body"].read()), request_id, "RetriesExhausted", {"fail": True})
