@@ -19,6 +19,54 @@ export interface LogRecord {
   text: string;
 }
 
+export type EventState = 'Pending' | 'Running' | 'Retrying' | 'Succeeded' | 'Failed' | 'Expired';
+
+/** An asynchronous invocation that is over. */
+export interface EventOutcome {
+  requestId: string;
+  /** With its qualifier; `:$LATEST` when the call named none. */
+  functionArn: string;
+  state: 'Succeeded' | 'Failed' | 'Expired';
+  /** Success, RetriesExhausted, EventAgeExceeded, ZeroReservedConcurrency, or ResourceNotFound: deleted meanwhile. */
+  condition: string;
+  /** That reached the function. */
+  attempts: number;
+  /** Of the last attempt: '' or 'Unhandled'. */
+  functionError: string;
+  /** Of the last attempt, parsed: the answer or the error document; undefined when none reached the function. */
+  payload: any;
+  executedVersion: string;
+  accepted: Date;
+  ended: Date;
+}
+
+/** What is known of an asynchronous invocation: for an hour after its end, and of the newest 10,000 that are over. */
+export interface EventStatus {
+  requestId: string;
+  functionArn: string;
+  state: EventState;
+  /** That reached the function, the running one included. */
+  attempts: number;
+  accepted: Date;
+  /** This and what follows when it is over. */
+  ended?: Date;
+  condition?: string;
+  functionError?: string;
+}
+
+/** Asynchronous invocations since the gateway was made. */
+export interface EventCounts {
+  received: number;
+  succeeded: number;
+  /** Over without success. */
+  dropped: number;
+  retries: number;
+  destinationDeliveryFailures: number;
+  deadLetterErrors: number;
+  /** Accepted and not over, about; deliveries that wait included. */
+  waiting: number;
+}
+
 export interface GatewayOptions {
   /** Lambda's quotas of the early years (`classic`, the default) or today's. */
   quotas?: 'classic' | 'current';
@@ -39,6 +87,20 @@ export interface GatewayOptions {
   maxAbandonedEnvironments?: number;
   /** Open environments of all functions together; 0 (the default): as many as the account's concurrency. */
   maxEnvironments?: number;
+  /** Milliseconds after which an event is tried again when its function failed, and then after twice as many: 60000. */
+  asyncRetryBase?: number;
+  /** Milliseconds that `close` lets attempts of events run on before it interrupts them: 1500. */
+  asyncCloseWait?: number;
+  /** Events that wait at most, in memory: 100000. More are refused with a TooManyRequestsException. */
+  maxWaitingEvents?: number;
+  /** Called on this thread with each event that is over. Waiting for it does not keep the process alive. */
+  onEventSuccess?: (outcome: EventOutcome) => void;
+  onEventFailure?: (outcome: EventOutcome) => void;
+  /**
+   * Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to: `http://127.0.0.1:5000`. Without it what
+   * AWS_ENDPOINT_URL says, else AWS.
+   */
+  awsEndpointUrl?: string;
   /** Options of language hosts: `{ python: { interpreter: '/usr/bin/python3.12' } }`. The first gateway of a process decides. */
   hostOptions?: Record<string, Record<string, string>>;
 }
@@ -65,6 +127,8 @@ export interface CreateFunctionRequest {
   /** MB: 512. */
   ephemeralStorage?: number;
   publish?: boolean;
+  /** Where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or `lambed:local`. */
+  deadLetterTarget?: string;
   /** 'process' comes in a later version: until then asking for it is a HostUnavailable. */
   isolation?: 'in_process' | 'process';
 }
@@ -92,6 +156,8 @@ export interface UpdateFunctionConfigurationRequest {
   role?: string;
   logFormat?: 'Text' | 'JSON';
   ephemeralStorage?: number;
+  /** Empty: none any more. */
+  deadLetterTarget?: string;
   revisionId?: string;
 }
 
@@ -138,6 +204,8 @@ export interface FunctionConfiguration {
   layers: string[];
   logFormat: 'Text' | 'JSON';
   logGroup: string;
+  /** Empty: none. */
+  deadLetterTarget: string;
   isolation: 'in_process' | 'process';
   /** Base64; empty until asked for where the code is a folder. */
   codeSha256: string;
@@ -155,6 +223,81 @@ export interface AliasConfiguration {
   description: string;
   revisionId: string;
   weights: Record<string, number>;
+}
+
+/**
+ * What becomes of events that are sent to a function, version or alias. Destinations are the ARN of an SQS queue, an SNS topic, a
+ * function of this gateway, an EventBridge bus or (`onFailure` only) an S3 bucket; or `lambed:local`, whose table
+ * `listDeadLetters` reads. Putting replaces what was there; updating leaves alone what is not named, and takes away a destination
+ * that is empty.
+ */
+export interface EventInvokeRequest {
+  function: string;
+  /** A version number or an alias; `$LATEST` by default. */
+  qualifier?: string;
+  /** 0 to 2. */
+  maximumRetryAttempts?: number;
+  /** Seconds, 60 to 21600. */
+  maximumEventAge?: number;
+  onSuccess?: string;
+  onFailure?: string;
+}
+
+export interface EventInvokeConfiguration {
+  /** With the qualifier, `:$LATEST` too. */
+  functionArn: string;
+  /** Absent: Lambda's default, 2. */
+  maximumRetryAttempts?: number;
+  /** Seconds. Absent: Lambda's default, 21600. */
+  maximumEventAge?: number;
+  /** Empty: none. */
+  onSuccess: string;
+  onFailure: string;
+  lastModified: Date;
+}
+
+/** An event that is over, as it was sent to the target `lambed:local`. */
+export interface DeadLetter {
+  id: string;
+  /** Sent by the function's dead-letter target, or by a destination. */
+  kind: 'DeadLetter' | 'OnSuccess' | 'OnFailure';
+  functionName: string;
+  /** As it was called, with its qualifier. */
+  functionArn: string;
+  requestId: string;
+  condition: 'Success' | 'RetriesExhausted' | 'EventAgeExceeded' | 'ZeroReservedConcurrency';
+  approximateInvokeCount: number;
+  /** False: no attempt reached the function. */
+  hasResponse: boolean;
+  statusCode: number;
+  functionError: string;
+  executedVersion: string;
+  errorCode: number;
+  errorMessage: string;
+  /** When the event was accepted, when it was over, when it came into the table. */
+  accepted: Date;
+  ended: Date;
+  stored: Date;
+  /** Bytes. */
+  requestSize: number;
+  /** The event; undefined in lists. */
+  requestPayload: any;
+  /** Of the last attempt, bytes where it was binary; undefined in lists and without a response. */
+  responsePayload: any;
+}
+
+/** Which dead letters: those named; without `ids` those of `function`; with neither all. */
+export interface DeadLetterSelection {
+  ids?: string[];
+  function?: string;
+}
+
+export interface Redrive {
+  /** So many events were accepted again; their dead letters are out of the table. */
+  redriven: number;
+  failed: number;
+  /** Those that stay, at most 100 of them. */
+  failures: { id: string; problem: string }[];
 }
 
 export interface InvokeOptions {
@@ -263,6 +406,24 @@ export declare class Gateway {
   /** Keeps so many environments of a version or alias open; 0 removes the setting. */
   putProvisionedConcurrency(name: string, qualifier: string, environments: number): Promise<void>;
 
+  putFunctionEventInvokeConfig(request: EventInvokeRequest): Promise<EventInvokeConfiguration>;
+  updateFunctionEventInvokeConfig(request: EventInvokeRequest): Promise<EventInvokeConfiguration>;
+  /** ResourceNotFoundException when nothing was said about it. */
+  getFunctionEventInvokeConfig(name: string, qualifier?: string): Promise<EventInvokeConfiguration>;
+  deleteFunctionEventInvokeConfig(name: string, qualifier?: string): Promise<void>;
+  listFunctionEventInvokeConfigs(name: string): Promise<EventInvokeConfiguration[]>;
+
+  /**
+   * What was sent to `lambed:local`, without payloads, oldest first, 100 by default; `after` is the id that the page before ended
+   * with. The table is in memory: at most 10,000 letters with 64 MB.
+   */
+  listDeadLetters(query?: { function?: string; after?: string; limit?: number }): Promise<DeadLetter[]>;
+  getDeadLetter(id: string): Promise<DeadLetter>;
+  /** Sends the events again, as they were called, and takes out of the table what was accepted. Successes are left alone. */
+  redriveDeadLetters(selection?: DeadLetterSelection): Promise<Redrive>;
+  /** How many there were. */
+  purgeDeadLetters(selection?: DeadLetterSelection): Promise<number>;
+
   /**
    * Runs a function. The event is anything that JSON can hold; without one it is `{}`.
    * @param name a name, `name:qualifier`, or an ARN
@@ -270,6 +431,10 @@ export declare class Gateway {
   invoke<Payload = any>(name: string, event?: unknown, options?: InvokeOptions): Promise<InvokeResult<Payload>>;
   /** The same without parsing: JSON text (a string or its bytes) in, the answer's bytes out. */
   invokeRaw(name: string, payload?: string | Uint8Array | ArrayBuffer, options?: InvokeOptions): Promise<InvokeResult<Buffer>>;
+
+  /** What is known of an event; rejects with a ResourceNotFoundException when it is not known (any more). */
+  eventStatus(requestId: string): Promise<EventStatus>;
+  eventCounts(): Promise<EventCounts>;
 
   usage(name: string): Promise<FunctionUsage>;
   status(): GatewayStatus;

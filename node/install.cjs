@@ -29,7 +29,7 @@ function run(command, args, options = {}) {
 }
 
 const needed =
-  'It needs, on Debian and Ubuntu: apt-get install g++ cmake ninja-build pkg-config libsimdjson-dev nlohmann-json3-dev libzip-dev libsqlite3-dev ' +
+  'It needs, on Debian and Ubuntu: apt-get install g++ cmake ninja-build pkg-config libsimdjson-dev nlohmann-json3-dev libzip-dev libsqlite3-dev libcurl4-openssl-dev ' +
   'libcli11-dev libfmt-dev libssl-dev libboost-dev; for Python functions libpython3-dev, for Ruby functions ruby.';
 
 function mustRun(what, command, args) {

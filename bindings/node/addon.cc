@@ -84,11 +84,11 @@ Napi::Object Addon::install(Napi::Env env, Napi::Object exports) {
   return exports;
 }
 
-// start(deliver, log, makeError, numbers): once, before anything else.
+// start(deliver, log, ended, makeError, numbers): once, before anything else.
 Napi::Value Addon::start(const Napi::CallbackInfo& info) {
   mailbox_ = Mailbox::open(info.Env(), info[0].As<Napi::Function>(), info[1].As<Napi::Function>(),
-                           info[3].As<Napi::Float64Array>());
-  make_error_ = Napi::Persistent(info[2].As<Napi::Function>());
+                           info[2].As<Napi::Function>(), info[4].As<Napi::Float64Array>());
+  make_error_ = Napi::Persistent(info[3].As<Napi::Function>());
   // Hooks run last in, first out: before the one by which node ends the mailbox's function. They run when a worker thread
   // ends, and when the main thread ends by itself; lib/native.cjs sees to process.exit.
   info.Env().AddCleanupHook(

@@ -20,8 +20,17 @@ Napi::Value to_js(Napi::Env env, const FunctionConfiguration& configuration);
 Napi::Value to_js(Napi::Env env, const std::vector<FunctionConfiguration>& configurations);
 Napi::Value to_js(Napi::Env env, const AliasConfiguration& alias);
 Napi::Value to_js(Napi::Env env, const std::vector<AliasConfiguration>& aliases);
+Napi::Value to_js(Napi::Env env, const EventInvokeConfiguration& configuration);
+Napi::Value to_js(Napi::Env env, const std::vector<EventInvokeConfiguration>& configurations);
+Napi::Value to_js(Napi::Env env, const DeadLetter& letter);
+Napi::Value to_js(Napi::Env env, const std::vector<DeadLetter>& letters);
+Napi::Value to_js(Napi::Env env, const Redrive& redrive);
+Napi::Value to_js(Napi::Env env, std::size_t number);
 Napi::Value to_js(Napi::Env env, const FunctionUsage& usage);
 Napi::Value to_js(Napi::Env env, const GatewayStatus& status);
+Napi::Value to_js(Napi::Env env, const EventOutcome& outcome);
+Napi::Value to_js(Napi::Env env, const EventStatus& status);
+Napi::Value to_js(Napi::Env env, const EventCounts& counts);
 Napi::Value to_js(Napi::Env env, const HostReport& host);
 Napi::Value to_js(Napi::Env env, const std::vector<HostReport>& hosts);
 Napi::Value to_js(Napi::Env env, const std::optional<int>& number);
@@ -54,6 +63,10 @@ UpdateCodeRequest update_code_request(const Napi::Value& value);
 UpdateConfigurationRequest update_configuration_request(const Napi::Value& value);
 PublishVersionRequest publish_version_request(const Napi::Value& value);
 AliasRequest alias_request(const Napi::Value& value);
+EventInvokeRequest event_invoke_request(const Napi::Value& value);
+// Of undefined: all of them.
+DeadLetterQuery dead_letter_query(const Napi::Value& value);
+DeadLetterSelection dead_letter_selection(const Napi::Value& value);
 // All but the log sink.
 GatewayOptions gateway_options(const Napi::Value& value);
 // A string, or the bytes of a typed array or ArrayBuffer.

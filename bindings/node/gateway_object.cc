@@ -61,6 +61,17 @@ Napi::Function GatewayObject::define(Napi::Env env) {
        InstanceMethod<&GatewayObject::get_function_concurrency>("getFunctionConcurrency"),
        InstanceMethod<&GatewayObject::delete_function_concurrency>("deleteFunctionConcurrency"),
        InstanceMethod<&GatewayObject::put_provisioned_concurrency>("putProvisionedConcurrency"),
+       InstanceMethod<&GatewayObject::put_function_event_invoke_config>("putFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::update_function_event_invoke_config>("updateFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::get_function_event_invoke_config>("getFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::delete_function_event_invoke_config>("deleteFunctionEventInvokeConfig"),
+       InstanceMethod<&GatewayObject::list_function_event_invoke_configs>("listFunctionEventInvokeConfigs"),
+       InstanceMethod<&GatewayObject::list_dead_letters>("listDeadLetters"),
+       InstanceMethod<&GatewayObject::get_dead_letter>("getDeadLetter"),
+       InstanceMethod<&GatewayObject::redrive_dead_letters>("redriveDeadLetters"),
+       InstanceMethod<&GatewayObject::purge_dead_letters>("purgeDeadLetters"),
+       InstanceMethod<&GatewayObject::event_status>("eventStatus"),
+       InstanceMethod<&GatewayObject::event_counts>("eventCounts"),
        InstanceMethod<&GatewayObject::usage>("usage"),
        InstanceMethod<&GatewayObject::status>("status"),
        InstanceMethod<&GatewayObject::logs>("logs"),
@@ -83,6 +94,15 @@ GatewayObject::GatewayObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     options.log_sink = std::make_shared<NoLog>();
   } else {
     options.log_sink = make_stderr_sink();
+  }
+  // `wantsOutcomes`: there are hooks.
+  if (info[3].ToBoolean()) {
+    options.on_event_success =
+        [mailbox = addon.shared_mailbox(),
+         id = static_cast<std::uint32_t>(integer_argument(info, 2, "id"))](const EventOutcome& outcome) {
+          mailbox->put(DeliveredOutcome{id, outcome});
+        };
+    options.on_event_failure = options.on_event_success;
   }
   // Here, on a JavaScript thread: it attaches to the running node.
   start_host("nodejs", options.host_options["nodejs"]);
@@ -213,6 +233,72 @@ Napi::Value GatewayObject::put_provisioned_concurrency(const Napi::CallbackInfo&
                                   environments = integer_argument(info, 2, "environments")] {
     gateway->put_provisioned_concurrency(name, qualifier, environments);
   });
+}
+
+Napi::Value GatewayObject::put_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->put_function_event_invoke_config(request);
+  });
+}
+
+Napi::Value GatewayObject::update_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), request = event_invoke_request(info[0])] {
+    return gateway->update_function_event_invoke_config(request);
+  });
+}
+
+Napi::Value GatewayObject::get_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    return gateway->get_function_event_invoke_config(name, qualifier);
+  });
+}
+
+Napi::Value GatewayObject::delete_function_event_invoke_config(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name"),
+                                  qualifier = optional_text(info[1], "qualifier")] {
+    gateway->delete_function_event_invoke_config(name, qualifier);
+  });
+}
+
+Napi::Value GatewayObject::list_function_event_invoke_configs(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), name = text_argument(info, 0, "name")] {
+    return gateway->list_function_event_invoke_configs(name);
+  });
+}
+
+Napi::Value GatewayObject::list_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), query = dead_letter_query(info[0])] {
+    return gateway->list_dead_letters(query);
+  });
+}
+
+Napi::Value GatewayObject::get_dead_letter(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "id")] {
+    return gateway->get_dead_letter(id);
+  });
+}
+
+Napi::Value GatewayObject::redrive_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->redrive_dead_letters(selection);
+  });
+}
+
+Napi::Value GatewayObject::purge_dead_letters(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), selection = dead_letter_selection(info[0])] {
+    return gateway->purge_dead_letters(selection);
+  });
+}
+
+Napi::Value GatewayObject::event_status(const Napi::CallbackInfo& info) {
+  return run_on_pool(info.Env(), [gateway = gateway(info), id = text_argument(info, 0, "requestId")] {
+    return gateway->event_status(id);
+  });
+}
+
+Napi::Value GatewayObject::event_counts(const Napi::CallbackInfo& info) {
+  return to_js(info.Env(), gateway(info)->event_counts());
 }
 
 Napi::Value GatewayObject::usage(const Napi::CallbackInfo& info) {

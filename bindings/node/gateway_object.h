@@ -38,6 +38,17 @@ class GatewayObject : public Napi::ObjectWrap<GatewayObject> {
   Napi::Value get_function_concurrency(const Napi::CallbackInfo& info);
   Napi::Value delete_function_concurrency(const Napi::CallbackInfo& info);
   Napi::Value put_provisioned_concurrency(const Napi::CallbackInfo& info);
+  Napi::Value put_function_event_invoke_config(const Napi::CallbackInfo& info);
+  Napi::Value update_function_event_invoke_config(const Napi::CallbackInfo& info);
+  Napi::Value get_function_event_invoke_config(const Napi::CallbackInfo& info);
+  Napi::Value delete_function_event_invoke_config(const Napi::CallbackInfo& info);
+  Napi::Value list_function_event_invoke_configs(const Napi::CallbackInfo& info);
+  Napi::Value list_dead_letters(const Napi::CallbackInfo& info);
+  Napi::Value get_dead_letter(const Napi::CallbackInfo& info);
+  Napi::Value redrive_dead_letters(const Napi::CallbackInfo& info);
+  Napi::Value purge_dead_letters(const Napi::CallbackInfo& info);
+  Napi::Value event_status(const Napi::CallbackInfo& info);
+  Napi::Value event_counts(const Napi::CallbackInfo& info);
   Napi::Value usage(const Napi::CallbackInfo& info);
   Napi::Value status(const Napi::CallbackInfo& info);
   Napi::Value logs(const Napi::CallbackInfo& info);

@@ -28,10 +28,11 @@ void check(Napi::Env env, napi_status status) {
 }  // namespace
 
 std::shared_ptr<Mailbox> Mailbox::open(Napi::Env env, Napi::Function deliver, Napi::Function log,
-                                       Napi::Float64Array numbers) {
+                                       Napi::Function ended, Napi::Float64Array numbers) {
   std::shared_ptr<Mailbox> mailbox(new Mailbox);
   mailbox->deliver_ = Napi::Persistent(deliver);
   mailbox->log_ = Napi::Persistent(log);
+  mailbox->ended_ = Napi::Persistent(ended);
   mailbox->numbers_ = Napi::Persistent(numbers);
   check(env, napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "lambed"), 0, 1,
                                              nullptr, nullptr, mailbox.get(), on_wake, &mailbox->wake_));
@@ -61,6 +62,13 @@ void Mailbox::put(DeliveredLog&& log) {
   if (must_wake()) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
 }
 
+void Mailbox::put(DeliveredOutcome&& outcome) {
+  std::lock_guard lock(mutex_);
+  if (wake_ == nullptr) return;
+  outcomes_.push_back(std::move(outcome));
+  if (must_wake()) napi_call_threadsafe_function(wake_, nullptr, napi_tsfn_nonblocking);
+}
+
 void Mailbox::hold(Napi::Env env) {
   if (wake_ != nullptr) check(env, napi_ref_threadsafe_function(env, wake_));
 }
@@ -76,10 +84,12 @@ void Mailbox::close() {
     wake = std::exchange(wake_, nullptr);
     completions_.clear();
     logs_.clear();
+    outcomes_.clear();
   }
   if (wake != nullptr) napi_release_threadsafe_function(wake, napi_tsfn_abort);
   deliver_.Reset();
   log_.Reset();
+  ended_.Reset();
   numbers_.Reset();
 }
 
@@ -96,12 +106,14 @@ void Mailbox::on_wake(napi_env env, napi_value, void* context, void*) {
 void Mailbox::empty(Napi::Env env) {
   std::vector<Completion> completions;
   std::vector<DeliveredLog> logs;
+  std::vector<DeliveredOutcome> outcomes;
   std::uint64_t dropped = 0;
   {
     std::lock_guard lock(mutex_);
     is_awaited_ = false;
     completions.swap(completions_);
     logs.swap(logs_);
+    outcomes.swap(outcomes_);
     log_bytes_ = 0;
     dropped = std::exchange(dropped_logs_, 0);
   }
@@ -115,7 +127,20 @@ void Mailbox::empty(Napi::Env env) {
   }
   // Completions last: then a call's log is there when its promise resolves.
   deliver(env, logs);
+  deliver(env, outcomes);
   deliver(env, completions);
+}
+
+void Mailbox::deliver(Napi::Env env, std::vector<DeliveredOutcome>& outcomes) {
+  if (outcomes.empty()) return;
+  const Napi::HandleScope scope(env);
+  Napi::Array list = Napi::Array::New(env, outcomes.size());
+  for (std::uint32_t at = 0; at < outcomes.size(); ++at) {
+    Napi::Object outcome = to_js(env, outcomes[at].outcome).As<Napi::Object>();
+    outcome.Set("gateway", Napi::Number::New(env, outcomes[at].gateway));
+    list.Set(at, outcome);
+  }
+  ended_.Call({list});
 }
 
 void Mailbox::deliver(Napi::Env env, std::vector<DeliveredLog>& logs) {

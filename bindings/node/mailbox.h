@@ -25,6 +25,11 @@ struct DeliveredLog {
   StoredLogRecord record;
 };
 
+struct DeliveredOutcome {
+  std::uint32_t gateway;
+  EventOutcome outcome;
+};
+
 // One for each JavaScript environment (the main thread, each worker thread). Any number of letters wakes the JavaScript
 // thread once: while it is busy they pile up, and it takes them all at its next turn.
 //
@@ -32,15 +37,16 @@ struct DeliveredLog {
 // thread.
 class Mailbox : public std::enable_shared_from_this<Mailbox> {
  public:
-  // `deliver(numbers, values, count)` and `log(records)` are the functions of lib/completions.cjs that take the letters.
+  // `deliver(numbers, values, count)`, `log(records)` and `ended(outcomes)` are the functions of lib/completions.cjs that take the letters.
   static std::shared_ptr<Mailbox> open(Napi::Env env, Napi::Function deliver, Napi::Function log,
-                                       Napi::Float64Array numbers);
+                                       Napi::Function ended, Napi::Float64Array numbers);
   ~Mailbox() = default;
   Mailbox(const Mailbox&) = delete;
   Mailbox& operator=(const Mailbox&) = delete;
 
   void put(Completion&& completion);
   void put(DeliveredLog&& log);
+  void put(DeliveredOutcome&& outcome);
 
   // Whether waiting for letters keeps node's event loop alive; at first it does not.
   void hold(Napi::Env env);
@@ -58,11 +64,13 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
 
   void deliver(Napi::Env env, std::vector<Completion>& completions);
   void deliver(Napi::Env env, std::vector<DeliveredLog>& logs);
+  void deliver(Napi::Env env, std::vector<DeliveredOutcome>& outcomes);
   Napi::Value payload_of(Napi::Env env, Completion& completion);
 
-  std::mutex mutex_;  // guards the next six
+  std::mutex mutex_;  // guards the next seven
   std::vector<Completion> completions_;
   std::vector<DeliveredLog> logs_;
+  std::vector<DeliveredOutcome> outcomes_;
   std::size_t log_bytes_ = 0;
   std::uint64_t dropped_logs_ = 0;
   bool is_awaited_ = false;  // the JavaScript thread has been told and has not come yet
@@ -71,6 +79,7 @@ class Mailbox : public std::enable_shared_from_this<Mailbox> {
   // The JavaScript thread's.
   Napi::FunctionReference deliver_;
   Napi::FunctionReference log_;
+  Napi::FunctionReference ended_;
   Napi::Reference<Napi::Float64Array> numbers_;
 };
 

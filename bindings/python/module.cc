@@ -13,6 +13,7 @@
 #include "callable_host.h"
 #include "completions.h"
 #include "fork_guard.h"
+#include "outcomes.h"
 #include "python_objects.h"
 #include "values.h"
 
@@ -26,7 +27,7 @@ InvokeRequest invoke_request(const py::tuple& arguments) {
   request.function = text(0);
   request.payload = text(1);  // the one copy on the way in
   request.qualifier = text(2);
-  request.type = arguments[3].ptr() == Py_True ? InvocationType::kDryRun : InvocationType::kRequestResponse;
+  request.type = static_cast<InvocationType>(arguments[3].cast<int>());
   request.log_tail = arguments[4].ptr() == Py_True;
   if (arguments.size() == 5) return request;
   request.client_context = text(5);
@@ -60,10 +61,14 @@ auto without_gil(Call call) {
 
 class PythonGateway {
  public:
-  explicit PythonGateway(const py::dict& options) : sink_(), gateway_() {
+  PythonGateway(const py::dict& options, std::shared_ptr<Outcomes> outcomes) : sink_(), gateway_() {
     prepare_for_fork();
     GatewayOptions made = gateway_options(options);
     sink_ = std::dynamic_pointer_cast<MemoryLogSink>(made.log_sink);
+    if (outcomes != nullptr) {
+      made.on_event_success = [outcomes](const EventOutcome& outcome) { outcomes->put(outcome); };
+      made.on_event_failure = made.on_event_success;
+    }
     gateway_ = std::make_unique<Gateway>(std::move(made));
   }
   // The last reference may go while handlers need the GIL to stop.
@@ -204,6 +209,55 @@ void define_concurrency(py::class_<PythonGateway>& type) {
   });
 }
 
+void define_events(py::class_<PythonGateway>& type) {
+  type.def("put_function_event_invoke_config", [](PythonGateway& self, const py::dict& members) {
+    return called<py::dict>(self, [request = event_invoke_request(members)](Gateway& g) {
+      return g.put_function_event_invoke_config(request);
+    });
+  });
+  type.def("update_function_event_invoke_config", [](PythonGateway& self, const py::dict& members) {
+    return called<py::dict>(self, [request = event_invoke_request(members)](Gateway& g) {
+      return g.update_function_event_invoke_config(request);
+    });
+  });
+  type.def("get_function_event_invoke_config",
+           [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
+             return called<py::dict>(
+                 self, [&](Gateway& g) { return g.get_function_event_invoke_config(function, qualifier); });
+           });
+  type.def("delete_function_event_invoke_config",
+           [](PythonGateway& self, const std::string& function, const std::string& qualifier) {
+             without_gil([&] { (*self).delete_function_event_invoke_config(function, qualifier); });
+           });
+  type.def("list_function_event_invoke_configs", [](PythonGateway& self, const std::string& function) {
+    return called<py::list>(self, [&](Gateway& g) { return g.list_function_event_invoke_configs(function); });
+  });
+  type.def("list_dead_letters", [](PythonGateway& self, const std::string& function, const std::string& after,
+                                   std::size_t limit) {
+    return called<py::list>(self, [&](Gateway& g) { return g.list_dead_letters({function, after, limit}); });
+  });
+  type.def("get_dead_letter", [](PythonGateway& self, const std::string& id) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.get_dead_letter(id); });
+  });
+  type.def("redrive_dead_letters", [](PythonGateway& self, const std::vector<std::string>& ids,
+                                      const std::string& function) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.redrive_dead_letters({ids, function}); });
+  });
+  type.def("purge_dead_letters",
+           [](PythonGateway& self, const std::vector<std::string>& ids, const std::string& function) {
+             return without_gil([&] { return (*self).purge_dead_letters({ids, function}); });
+           });
+}
+
+void define_asynchronous(py::class_<PythonGateway>& type) {
+  type.def("event_status", [](PythonGateway& self, const std::string& request_id) {
+    return called<py::dict>(self, [&](Gateway& g) { return g.event_status(request_id); });
+  });
+  type.def("event_counts", [](PythonGateway& self) {
+    return called<py::dict>(self, [](Gateway& g) { return g.event_counts(); });
+  });
+}
+
 void define_observation(py::class_<PythonGateway>& type) {
   type.def("usage", [](PythonGateway& self, const std::string& function) {
     return called<py::dict>(self, [&](Gateway& g) { return g.usage(function); });
@@ -242,14 +296,22 @@ PYBIND11_MODULE(_native, module) {
       .def("fileno", &Completions::descriptor)
       .def("take", &Completions::take);
 
+  py::class_<Outcomes, std::shared_ptr<Outcomes>>(module, "Outcomes")
+      .def(py::init<>())
+      .def("take", &Outcomes::take)
+      .def("end", &Outcomes::end);
+
   py::class_<PythonGateway> gateway(module, "Gateway");
-  gateway.def(py::init<const py::dict&>());
+  gateway.def(py::init<const py::dict&, std::shared_ptr<Outcomes>>(), py::arg("options"),
+              py::arg("outcomes").none(true));
   gateway.def("invoke", &PythonGateway::invoke);
   gateway.def("submit", &PythonGateway::submit);
   gateway.def("close", [](PythonGateway& self) { without_gil([&] { (*self).close(); }); });
   define_functions(gateway);
   define_versions(gateway);
   define_concurrency(gateway);
+  define_events(gateway);
+  define_asynchronous(gateway);
   define_observation(gateway);
 
   module.def("hosts", [](bool probe) {

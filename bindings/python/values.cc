@@ -127,6 +127,10 @@ GatewayOptions gateway_options(const py::dict& options) {
       .seconds("close_grace", made.close_grace)
       .into("max_environments", made.max_environments)
       .into("max_abandoned_environments", made.max_abandoned_environments)
+      .seconds("async_retry_base", made.async_retry_base)
+      .seconds("async_close_wait", made.async_close_wait)
+      .into("max_waiting_events", made.max_waiting_events)
+      .into("aws_endpoint_url", made.aws_endpoint_url)
       .into("host_options", made.host_options);
   made.quotas = quotas_named(quotas);
   members.into("account_concurrency", made.quotas.account_concurrency);
@@ -158,6 +162,7 @@ CreateFunctionRequest create_request(const py::dict& members) {
       .log_format(log_format)
       .into("ephemeral_storage", request.ephemeral_storage_mb)
       .into("publish", request.publish)
+      .into("dead_letter_target", request.dead_letter_target_arn)
       .isolation(request.isolation);
   request.log_format = log_format.value_or(LogFormat::kText);
   return request;
@@ -188,6 +193,7 @@ UpdateConfigurationRequest update_configuration_request(const py::dict& members)
       .into("role", request.role)
       .log_format(request.log_format)
       .into("ephemeral_storage", request.ephemeral_storage_mb)
+      .into("dead_letter_target", request.dead_letter_target_arn)
       .into("revision_id", request.revision_id);
   return request;
 }
@@ -214,24 +220,99 @@ AliasRequest alias_request(const py::dict& members) {
   return request;
 }
 
+EventInvokeRequest event_invoke_request(const py::dict& members) {
+  EventInvokeRequest request;
+  Members(members)
+      .into("function", request.function)
+      .into("qualifier", request.qualifier)
+      .into("maximum_retry_attempts", request.maximum_retry_attempts)
+      .into("maximum_event_age", request.maximum_event_age_s)
+      .into("on_success", request.on_success)
+      .into("on_failure", request.on_failure);
+  return request;
+}
+
 py::dict to_dict(const FunctionConfiguration& c) {
   using py::literals::operator""_a;
-  return py::dict(
-      "function_name"_a = c.function_name, "function_arn"_a = c.function_arn, "version"_a = c.version,
-      "runtime"_a = c.runtime, "handler"_a = c.handler, "description"_a = c.description, "role"_a = c.role,
-      "timeout"_a = c.timeout_s, "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
-      "environment"_a = c.environment, "layers"_a = c.layers,
-      "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text", "log_group"_a = c.log_group,
-      "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
-      "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size, "revision_id"_a = c.revision_id,
-      "last_modified"_a = c.last_modified, "state"_a = c.state,
-      "last_update_status"_a = c.last_update_status);
+  return py::dict("function_name"_a = c.function_name, "function_arn"_a = c.function_arn,
+                  "version"_a = c.version, "runtime"_a = c.runtime, "handler"_a = c.handler,
+                  "description"_a = c.description, "role"_a = c.role, "timeout"_a = c.timeout_s,
+                  "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
+                  "environment"_a = c.environment, "layers"_a = c.layers,
+                  "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text",
+                  "log_group"_a = c.log_group, "dead_letter_target"_a = c.dead_letter_target_arn,
+                  "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
+                  "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size,
+                  "revision_id"_a = c.revision_id, "last_modified"_a = c.last_modified, "state"_a = c.state,
+                  "last_update_status"_a = c.last_update_status);
 }
 
 py::dict to_dict(const AliasConfiguration& c) {
   using py::literals::operator""_a;
   return py::dict("alias_arn"_a = c.alias_arn, "name"_a = c.name, "function_version"_a = c.function_version,
                   "description"_a = c.description, "revision_id"_a = c.revision_id, "weights"_a = c.weights);
+}
+
+py::dict to_dict(const EventInvokeConfiguration& c) {
+  using py::literals::operator""_a;
+  return py::dict("function_arn"_a = c.function_arn, "maximum_retry_attempts"_a = c.maximum_retry_attempts,
+                  "maximum_event_age"_a = c.maximum_event_age_s, "on_success"_a = c.on_success,
+                  "on_failure"_a = c.on_failure,
+                  "last_modified"_a = static_cast<double>(c.last_modified_ms) / 1000.0);
+}
+
+static double seconds_of(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+py::dict to_dict(const EventOutcome& o) {
+  using py::literals::operator""_a;
+  return py::dict("request_id"_a = o.request_id, "function_arn"_a = o.function_arn,
+                  "state"_a = std::string(name_of(o.state)), "condition"_a = o.condition,
+                  "attempts"_a = o.attempts, "function_error"_a = o.function_error,
+                  "payload"_a = py::bytes(o.payload), "executed_version"_a = o.executed_version,
+                  "accepted"_a = seconds_of(o.accepted), "ended"_a = seconds_of(o.ended));
+}
+
+py::dict to_dict(const EventStatus& s) {
+  using py::literals::operator""_a;
+  return py::dict("request_id"_a = s.request_id, "function_arn"_a = s.function_arn,
+                  "state"_a = std::string(name_of(s.state)), "attempts"_a = s.attempts,
+                  "accepted"_a = seconds_of(s.accepted),
+                  "ended"_a = s.ended ? std::optional(seconds_of(*s.ended)) : std::nullopt,
+                  "condition"_a = s.condition, "function_error"_a = s.function_error);
+}
+
+py::dict to_dict(const EventCounts& c) {
+  using py::literals::operator""_a;
+  return py::dict("received"_a = c.received, "succeeded"_a = c.succeeded, "dropped"_a = c.dropped,
+                  "retries"_a = c.retries,
+                  "destination_delivery_failures"_a = c.destination_delivery_failures,
+                  "dead_letter_errors"_a = c.dead_letter_errors, "waiting"_a = c.waiting);
+}
+
+py::dict to_dict(const DeadLetter& d) {
+  using py::literals::operator""_a;
+  static constexpr const char* kKinds[] = {"DeadLetter", "OnSuccess", "OnFailure"};
+  const auto seconds = [](std::int64_t milliseconds) { return static_cast<double>(milliseconds) / 1000.0; };
+  return py::dict(
+      "id"_a = d.id, "kind"_a = kKinds[static_cast<int>(d.kind)], "function_name"_a = d.function_name,
+      "function_arn"_a = d.function_arn, "request_id"_a = d.request_id, "condition"_a = d.condition,
+      "approximate_invoke_count"_a = d.approximate_invoke_count, "has_response"_a = d.has_response,
+      "status_code"_a = d.status_code, "function_error"_a = d.function_error,
+      "executed_version"_a = d.executed_version, "error_code"_a = d.error_code,
+      "error_message"_a = lenient(d.error_message), "accepted"_a = seconds(d.accepted_ms),
+      "ended"_a = seconds(d.ended_ms), "stored"_a = seconds(d.stored_ms), "request_size"_a = d.request_size,
+      "request_payload"_a = py::bytes(d.request_payload),
+      "response_payload"_a = py::bytes(d.response_payload), "response_is_binary"_a = d.response_is_binary);
+}
+
+py::dict to_dict(const Redrive& r) {
+  using py::literals::operator""_a;
+  py::list failures;
+  for (const Redrive::Failure& failure : r.failures)
+    failures.append(py::make_tuple(failure.id, lenient(failure.problem)));
+  return py::dict("redriven"_a = r.redriven, "failed"_a = r.failed, "failures"_a = failures);
 }
 
 py::dict to_dict(const FunctionUsage& u) {

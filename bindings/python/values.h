@@ -15,9 +15,16 @@ UpdateCodeRequest update_code_request(const py::dict& members);
 UpdateConfigurationRequest update_configuration_request(const py::dict& members);
 PublishVersionRequest publish_request(const py::dict& members);
 AliasRequest alias_request(const py::dict& members);
+EventInvokeRequest event_invoke_request(const py::dict& members);
 
 py::dict to_dict(const FunctionConfiguration& configuration);
 py::dict to_dict(const AliasConfiguration& configuration);
+py::dict to_dict(const EventInvokeConfiguration& configuration);
+py::dict to_dict(const DeadLetter& letter);
+py::dict to_dict(const Redrive& redrive);
+py::dict to_dict(const EventOutcome& outcome);
+py::dict to_dict(const EventStatus& status);
+py::dict to_dict(const EventCounts& counts);
 py::dict to_dict(const FunctionUsage& usage);
 py::dict to_dict(const GatewayStatus& status);
 py::dict to_dict(const HostReport& report);

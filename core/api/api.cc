@@ -27,7 +27,8 @@ std::uint64_t body_limit_of(const http::Request& head, const Quotas& quotas) {
   const auto found = match(head.method, head.path(), head.query());
   if (!found) return kOtherRequest;
   const std::string_view name = found->operation->name;
-  if (name == "Invoke" || name == "InvokeWithResponseStream") return quotas.sync_payload;
+  if (name == "Invoke" || name == "InvokeAsync" || name == "InvokeWithResponseStream")
+    return quotas.sync_payload;
   if (name == "CreateFunction" || name == "UpdateFunctionCode" || name == "PublishLayerVersion")
     return kCodeRequest;
   return kOtherRequest;
@@ -93,6 +94,16 @@ Api::~Api() {
   scopes_.clear();
 }
 
+void Api::end_events(std::chrono::milliseconds patience) {
+  const Nanos end = clock_.now() + to_nanos(patience);
+  std::lock_guard lock(scopes_mutex_);
+  for (const auto& [key, scope] : scopes_) scope->core->events().begin_close();
+  for (const auto& [key, scope] : scopes_) {
+    const Nanos left = std::max<Nanos>(0, end - clock_.now());
+    scope->core->events().close(std::chrono::milliseconds(left / 1'000'000));
+  }
+}
+
 void Api::begin_drain() {
   draining_.store(true);
   logs_.end_followers();
@@ -119,7 +130,11 @@ Scope& Api::scope(const std::string& account, const std::string& region) {
   gateway.log_sink = made->sink;
   gateway::Storage storage = options_.storage;
   storage.store = std::make_shared<catalog::ScopedStore>(options_.storage.store, made->key() + "/");
-  made->core = std::make_unique<gateway::Core>(gateway, std::move(storage), false);
+  gateway::Extras extras;
+  extras.on_attempt = [this](const std::string& function, const InvokeResult& result) {
+    metrics_.count(function, result);
+  };
+  made->core = std::make_unique<gateway::Core>(gateway, std::move(storage), false, std::move(extras));
   return *scopes_.emplace(key, std::move(made)).first->second;
 }
 
@@ -221,21 +236,27 @@ void Api::handle_lambda(std::shared_ptr<Handling> handling) {
   call.operation = found->operation;
   call.path = std::move(found->parameters);
   handling->scope = &scope(call.caller.account, call.caller.region);
-  if (call.operation->name == "Invoke") return invoke(handling);
+  if (call.operation->name == "Invoke" || call.operation->name == "InvokeAsync") return invoke(handling);
   if (!workers_.post([this, handling] { run_operation(handling); })) {
     throw Fault(Error(ErrorCode::GatewayClosed, "The server is stopping."));
   }
 }
 
 void Api::run_operation(const std::shared_ptr<Handling>& handling) {
-  Call& call = handling->call;
-  try {
+  reply_with(handling, [&] {
+    Call& call = handling->call;
     const Perform perform = find_operation(call.operation->name);
     if (perform == nullptr) {
       throw Fault(Error(ErrorCode::OperationNotSupportedException,
                         fmt::format("{} is not supported by this version of lambed.", call.operation->name)));
     }
-    Reply reply = perform(*this, *handling->scope, call);
+    return perform(*this, *handling->scope, call);
+  });
+}
+
+void Api::reply_with(const std::shared_ptr<Handling>& handling, const std::function<Reply()>& work) {
+  try {
+    Reply reply = work();
     http::Response response;
     response.status = reply.status;
     response.headers = std::move(reply.headers);

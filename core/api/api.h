@@ -77,6 +77,9 @@ class Api final : public http::Application {
   void check_runtime(const std::string& runtime);
   // Tells /health and /metrics about the server.
   void set_server(http::Server* server) { server_.store(server); }
+  // Asynchronous invocations: begins no more and waits for those that run, all accounts together at most so long. What is not done
+  // then stays in the queue.
+  void end_events(std::chrono::milliseconds patience);
   // Answers 503 to /health from now on, and ends the followers of logs.
   void begin_drain();
   // Environments that cannot be stopped: their threads run on whatever is closed.
@@ -92,12 +95,17 @@ class Api final : public http::Application {
   void handle_lambda(std::shared_ptr<Handling> handling);
   void handle_own(const std::shared_ptr<Handling>& handling, std::string_view path);
   void run_operation(const std::shared_ptr<Handling>& handling);
+  // Does `work` on the worker's thread that this is, and answers with its reply or its error.
+  void reply_with(const std::shared_ptr<Handling>& handling, const std::function<Reply()>& work);
+  void handle_dead_letters(const std::shared_ptr<Handling>& handling, std::string path);
   void invoke(const std::shared_ptr<Handling>& handling);
   void start_invocation(const std::shared_ptr<Handling>& handling);
+  void tell_event(const std::shared_ptr<Handling>& handling, const std::string& request_id);
   void follow_logs(const std::shared_ptr<Handling>& handling, const std::string& function);
   void answer(const std::shared_ptr<Handling>& handling, http::Response response);
   void answer(const std::shared_ptr<Handling>& handling, const Fault& fault);
   std::string metrics_text();
+  void append_event_metrics(std::string& out);
 
   ApiOptions options_;
   SystemRandom random_;

@@ -136,7 +136,7 @@ Members Call::body() const {
 
 std::string marker_of(const std::string& key) { return base64_encode(std::string(kMarkerPrefix) + key); }
 
-Page page_of(const Call& call, std::size_t most) {
+Page page_of(const Call& call, std::size_t most, int highest) {
   Page page;
   page.size = most;
   if (const std::string text = call.parameter("MaxItems"); !text.empty()) {
@@ -145,7 +145,7 @@ Page page_of(const Call& call, std::size_t most) {
     if (!is_number) {
       violations.add(text, "maxItems", "Member must be an integer");
     } else {
-      violations.check_range(std::stoll(text), "maxItems", 1, 10'000);
+      violations.check_range(std::stoll(text), "maxItems", 1, highest);
     }
     throw_if_any(violations);
     page.size = std::min<std::size_t>(static_cast<std::size_t>(std::stoll(text)), most);

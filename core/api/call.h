@@ -72,12 +72,12 @@ struct Reply {
   std::vector<http::Header> headers = {};
 };
 
-// A page of a list. MaxItems 1-10000, of which AWS gives at most `most`; Marker is what NextMarker was.
+// A page of a list. MaxItems 1-`highest`, of which AWS gives at most `most`; Marker is what NextMarker was.
 struct Page {
   std::size_t size = 50;
   std::string after;  // the key that the page before ended with; "" for the first
 };
-Page page_of(const Call& call, std::size_t most = 50);
+Page page_of(const Call& call, std::size_t most = 50, int highest = 10'000);
 // Takes from `items`, which are in the order of their keys, those after page.after; sets NextMarker in `body`.
 std::string marker_of(const std::string& key);
 

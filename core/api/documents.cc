@@ -51,8 +51,8 @@ json describe(const FunctionConfiguration& c, Detail detail, const std::string& 
   if (!c.system_log_level.empty()) out["LoggingConfig"]["SystemLogLevel"] = c.system_log_level;
   if (c.environment) out["Environment"] = {{"Variables", *c.environment}};
   if (!c.recorded.kms_key_arn.empty()) out["KMSKeyArn"] = c.recorded.kms_key_arn;
-  if (!c.recorded.dead_letter_target_arn.empty()) {
-    out["DeadLetterConfig"] = {{"TargetArn", c.recorded.dead_letter_target_arn}};
+  if (!c.dead_letter_target_arn.empty()) {
+    out["DeadLetterConfig"] = {{"TargetArn", c.dead_letter_target_arn}};
   }
   if (detail == Detail::kList) return out;
   put_state(out, c);

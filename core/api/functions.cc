@@ -89,11 +89,14 @@ bool read_recorded(const Members& body, RecordedSettings& recorded, model::Viola
     recorded.kms_key_arn = *key;
     given = true;
   }
-  if (const auto letters = body.structure("DeadLetterConfig")) {
-    recorded.dead_letter_target_arn = letters->text("TargetArn").value_or("");
-    given = true;
-  }
   return given;
+}
+
+// DeadLetterConfig without a target takes the one away that was there.
+std::optional<std::string> dead_letter_target_of(const Members& body) {
+  const auto config = body.structure("DeadLetterConfig");
+  if (!config) return std::nullopt;
+  return config->text("TargetArn").value_or("");
 }
 
 std::optional<std::string> architecture_of(const Members& body, model::Violations& violations) {
@@ -196,6 +199,7 @@ Reply create_function(Api& api, Scope& scope, Call& call) {
   request.application_log_level = logging.application_log_level.value_or("");
   request.system_log_level = logging.system_log_level.value_or("");
   request.ephemeral_storage_mb = storage_of(body);
+  request.dead_letter_target_arn = dead_letter_target_of(body).value_or("");
   request.publish = body.boolean("Publish").value_or(false);
   api.check_runtime(request.runtime);
 
@@ -306,6 +310,7 @@ Reply update_function_configuration(Api& api, Scope& scope, Call& call) {
   request.application_log_level = logging.application_log_level;
   request.system_log_level = logging.system_log_level;
   request.ephemeral_storage_mb = storage_of(body);
+  request.dead_letter_target_arn = dead_letter_target_of(body);
   request.revision_id = body.text("RevisionId");
   if (request.runtime) api.check_runtime(*request.runtime);
   const FunctionConfiguration updated = scope.catalog().update_function_configuration(request).value();

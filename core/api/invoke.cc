@@ -1,4 +1,4 @@
-// Invoke: on the loop's thread from the wire to the engine, answered from the thread that has the result.
+// Invoke and InvokeAsync: on the loop's thread from the wire to the engine, answered from the thread that has the result.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +13,18 @@ namespace {
 // Larger payloads are checked by a worker: validating JSON takes 1 ms per MB.
 constexpr std::size_t kCheckedOnLoop = 64 * 1024;
 
+// The old form of an Event: the body is the event, there is nothing else to say.
+constexpr std::string_view kInvokeAsync = "InvokeAsync";
+
 InvokeRequest request_of(Call& call) {
   InvokeRequest request;
+  if (call.operation->name == kInvokeAsync) {
+    request.type = InvocationType::kEvent;
+    request.function = call.function();
+    request.trace_id = call.request.header("X-Amzn-Trace-Id");
+    request.payload = std::move(call.request.body);
+    return request;
+  }
   model::Violations violations;
   const std::string type(call.request.header("X-Amz-Invocation-Type"));
   if (!type.empty()) check_enum(violations, type, "invocationType", {"Event", "RequestResponse", "DryRun"});
@@ -37,7 +47,8 @@ InvokeRequest request_of(Call& call) {
   request.qualifier = call.qualifier();
   request.tenant_id = call.request.header("X-Amz-Tenant-Id");
   request.trace_id = call.request.header("X-Amzn-Trace-Id");
-  request.request_id = call.request_id;
+  // An event's id is made by the queue, which finds it by it.
+  if (request.type != InvocationType::kEvent) request.request_id = call.request_id;
   request.payload = std::move(call.request.body);
   return request;
 }
@@ -45,6 +56,11 @@ InvokeRequest request_of(Call& call) {
 http::Response response_of(InvokeResult&& result, const std::string& trace_id) {
   http::Response response;
   response.status = result.status_code;
+  if (result.status_code == 202) {
+    response.with("x-amzn-Remapped-Content-Length", "0");
+    if (!trace_id.empty()) response.with("X-Amzn-Trace-Id", trace_id);
+    return response;
+  }
   response.with("Content-Type", result.binary ? "application/octet-stream" : "application/json");
   response.with("x-amzn-Remapped-Content-Length", "0");
   if (!result.executed_version.empty())
@@ -80,11 +96,16 @@ void Api::start_invocation(const std::shared_ptr<Handling>& handling) {
                                                          {handling->scope->region, handling->scope->account});
   if (reference.ok()) handling->function = reference->arn();
   const std::string trace_id = request.trace_id;
+  const bool is_event = request.type == InvocationType::kEvent;
   handling->scope->core->engine().invoke(
       std::move(request),
-      [this, handling, trace_id](InvokeResult result) {
-        // On the thread of an environment, which holds its interpreter's lock: nothing here waits.
-        if (!handling->function.empty()) {
+      [this, handling, trace_id, is_event](InvokeResult result) {
+        // On the thread of an environment, which holds its interpreter's lock, or on that of the queue's commits: nothing here
+        // waits.
+        if (is_event) {
+          // Counted when it runs.
+          if (!result.error) handling->call.request_id = result.request_id;
+        } else if (!handling->function.empty()) {
           const bool exists = !result.error || result.error->code() == ErrorCode::TooManyRequestsException;
           if (exists && result.status_code != 204) metrics_.count(handling->function, result);
         }

@@ -33,14 +33,20 @@ constexpr char kPlain[] = "text/plain; charset=utf-8";
 
 void Api::handle_own(const std::shared_ptr<Handling>& handling, std::string_view path) {
   const http::Request& request = handling->call.request;
+  if (constexpr std::string_view letters = "/_lambed/dead-letters";
+      path == letters || path.starts_with("/_lambed/dead-letters/")) {
+    return handle_dead_letters(handling, std::string(path.substr(letters.size())));
+  }
   if (request.method != "GET" && request.method != "HEAD") {
     throw Fault(405, "MethodNotAllowedException", "Only GET and HEAD are answered here.");
   }
   if (path == "/health") {
-    const bool is_up = !draining_.load() && options_.storage.store->trouble().empty();
+    const std::string store = options_.storage.store->trouble();
+    const std::string queue = options_.storage.events != nullptr ? options_.storage.events->trouble() : "";
+    const bool is_up = !draining_.load() && store.empty() && queue.empty();
     nlohmann::json body = {{"status", is_up ? "ok" : draining_.load() ? "draining" : "failing"}};
-    if (const std::string trouble = options_.storage.store->trouble(); !trouble.empty())
-      body["store"] = trouble;
+    if (!store.empty()) body["store"] = store;
+    if (!queue.empty()) body["events"] = queue;
     http::Response response = text(body.dump() + "\n", "application/json");
     response.status = is_up ? 200 : 503;
     return answer(handling, std::move(response));
@@ -51,6 +57,10 @@ void Api::handle_own(const std::shared_ptr<Handling>& handling, std::string_view
   if (constexpr std::string_view logs = "/_lambed/logs/"; path.starts_with(logs)) {
     const auto function = http::percent_decoded(path.substr(logs.size()));
     if (function && !function->empty()) return follow_logs(handling, *function);
+  }
+  if (constexpr std::string_view events = "/_lambed/events/"; path.starts_with(events)) {
+    const auto id = http::percent_decoded(path.substr(events.size()));
+    if (id && !id->empty()) return tell_event(handling, *id);
   }
   if (constexpr std::string_view code = "/_lambed/code/"; path.starts_with(code)) {
     const bool taken = workers_.post([this, handling, where = std::string(path.substr(code.size()))] {
@@ -65,6 +75,14 @@ void Api::handle_own(const std::shared_ptr<Handling>& handling, std::string_view
     if (taken) return;
   }
   throw Fault(404, "ResourceNotFoundException", "There is nothing here.");
+}
+
+void Api::handle_dead_letters(const std::shared_ptr<Handling>& handling, std::string path) {
+  handling->scope = &scope(handling->call.caller.account, handling->call.caller.region);
+  const bool taken = workers_.post([this, handling, path = std::move(path)] {
+    reply_with(handling, [&] { return dead_letters(*handling->scope, handling->call, path); });
+  });
+  if (!taken) throw Fault(Error(ErrorCode::GatewayClosed, "The server is stopping."));
 }
 
 void Api::follow_logs(const std::shared_ptr<Handling>& handling, const std::string& function) {
@@ -102,12 +120,13 @@ int Api::abandoned_environments() {
 std::string Api::metrics_text() {
   std::string out;
   metrics_.append_to(out);
+  append_event_metrics(out);
   const auto to = std::back_inserter(out);
   const auto one = [&](const char* name, const char* type, const char* help, auto value) {
     fmt::format_to(to, "# HELP {0} {2}\n# TYPE {0} {1}\n{0} {3}\n", name, type, help, value);
   };
   GatewayStatus status;
-  std::size_t functions = 0;
+  std::size_t functions = 0, letters = 0;
   {
     std::lock_guard lock(scopes_mutex_);
     for (const auto& [key, scope] : scopes_) {
@@ -119,6 +138,7 @@ std::string Api::metrics_text() {
       status.abandoned += s.abandoned;
       status.in_flight += s.in_flight;
       functions += scope->catalog().directory().all().size();
+      letters += scope->core->dead_letters().size();
     }
   }
   fmt::format_to(
@@ -133,6 +153,7 @@ std::string Api::metrics_text() {
   one("lambed_invocations_in_flight", "gauge", "Invocations that run or wait for an environment.",
       status.in_flight);
   one("lambed_functions", "gauge", "Functions that are stored.", functions);
+  one("lambed_dead_letters", "gauge", "Dead letters in the table lambed:local.", letters);
   one("process_resident_memory_bytes", "gauge", "Memory of the process.", resident_bytes());
   fmt::format_to(to,
                  "# HELP lambed_http_answers_total Answers by class of status.\n# TYPE "

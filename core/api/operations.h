@@ -42,8 +42,18 @@ Reply get_code_signing(Api&, Scope&, Call&);
 Reply get_runtime_management(Api&, Scope&, Call&);
 Reply get_policy(Api&, Scope&, Call&);
 
+// event_invoke.cc
+Reply put_event_invoke(Api&, Scope&, Call&);
+Reply update_event_invoke(Api&, Scope&, Call&);
+Reply get_event_invoke(Api&, Scope&, Call&);
+Reply delete_event_invoke(Api&, Scope&, Call&);
+Reply list_event_invoke(Api&, Scope&, Call&);
+
 // identity.cc: STS and IAM, the query protocol.
 http::Response perform_identity(Api& api, Call& call);
+
+// dead_letters.cc: what operators do with the table; `path` is what follows /_lambed/dead-letters.
+Reply dead_letters(Scope& scope, const Call& call, std::string_view path);
 
 // functions.cc: the bytes behind Code.Location.
 http::Response download_code(Api& api, const std::string& path);

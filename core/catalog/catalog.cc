@@ -89,6 +89,23 @@ Result<Catalog::Provisioned> Catalog::get_provisioned_concurrency(const std::str
   return implementation_->get_provisioned(function, qualifier);
 }
 
+Result<EventInvokeConfiguration> Catalog::put_event_invoke(const EventInvokeRequest& request) {
+  return implementation_->put_event_invoke(request, false);
+}
+Result<EventInvokeConfiguration> Catalog::update_event_invoke(const EventInvokeRequest& request) {
+  return implementation_->put_event_invoke(request, true);
+}
+Result<EventInvokeConfiguration> Catalog::get_event_invoke(const std::string& function,
+                                                           const std::string& qualifier) const {
+  return implementation_->get_event_invoke(function, qualifier);
+}
+Result<void> Catalog::delete_event_invoke(const std::string& function, const std::string& qualifier) {
+  return implementation_->delete_event_invoke(function, qualifier);
+}
+Result<std::vector<EventInvokeConfiguration>> Catalog::list_event_invoke(const std::string& function) const {
+  return implementation_->list_event_invoke(function);
+}
+
 Result<Catalog::Whole> Catalog::get_function(const std::string& function,
                                              const std::string& qualifier) const {
   return implementation_->get_function(function, qualifier);

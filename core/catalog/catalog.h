@@ -91,6 +91,16 @@ class Catalog {
   Result<Provisioned> get_provisioned_concurrency(const std::string& function,
                                                   const std::string& qualifier) const;
 
+  // What becomes of events. A call for a function without a qualifier means its $LATEST. ResourceNotFoundException when there
+  // is no such function, version or alias, and for all but put when nothing is configured there.
+  Result<EventInvokeConfiguration> put_event_invoke(const EventInvokeRequest& request);
+  Result<EventInvokeConfiguration> update_event_invoke(const EventInvokeRequest& request);
+  Result<EventInvokeConfiguration> get_event_invoke(const std::string& function,
+                                                    const std::string& qualifier) const;
+  Result<void> delete_event_invoke(const std::string& function, const std::string& qualifier);
+  // In the order of their qualifiers.
+  Result<std::vector<EventInvokeConfiguration>> list_event_invoke(const std::string& function) const;
+
   // What GetFunction tells.
   struct Whole {
     FunctionConfiguration configuration;

@@ -65,6 +65,13 @@ class Catalog::Implementation {
   Result<std::vector<Provisioned>> list_provisioned(const std::string& function);
   Result<Provisioned> get_provisioned(const std::string& function, const std::string& qualifier);
 
+  // catalog_events.cc
+  Result<EventInvokeConfiguration> put_event_invoke(const EventInvokeRequest& request, bool merging);
+  Result<EventInvokeConfiguration> get_event_invoke(const std::string& function,
+                                                    const std::string& qualifier);
+  Result<void> delete_event_invoke(const std::string& function, const std::string& qualifier);
+  Result<std::vector<EventInvokeConfiguration>> list_event_invoke(const std::string& function);
+
   const CatalogOptions options_;
   Clock& clock_;
   Random& random_;

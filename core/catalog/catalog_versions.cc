@@ -116,6 +116,7 @@ Result<void> Catalog::Implementation::delete_version(const model::FunctionRefere
     step.old_bodies.push_back(version_key(record.id, body->second));
     record.versions.erase(body);
     record.provisioned.erase(number);
+    record.event_invoke.erase(number);
     return {};
   });
 }
@@ -217,6 +218,7 @@ Result<void> Catalog::Implementation::delete_alias(const std::string& function, 
   return update(*reference, [&](Step& step) -> Result<void> {
     step.record.aliases.erase(alias);
     step.record.provisioned.erase(alias);
+    step.record.event_invoke.erase(alias);
     return {};
   });
 }

@@ -159,6 +159,7 @@ class Directory::View {
       if (!kept.weights.empty()) std::tie(target.other_version, target.other_weight) = *kept.weights.begin();
       snapshot->aliases.emplace(alias, std::move(target));
     }
+    snapshot->event_invoke.insert(record.event_invoke.begin(), record.event_invoke.end());
     snapshot->latest = version_of(record, record.latest, *snapshot, before ? before->latest : nullptr);
     for (const auto& [number, body] : record.versions) {
       const auto it = bodies_.find(version_key(record.id, body));

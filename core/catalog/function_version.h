@@ -42,6 +42,15 @@ struct AliasTarget {
   double other_weight = 0.0;  // share of `other_version`, 0.0-1.0
 };
 
+// What was configured for the events of a function, version or alias. Unset: Lambda's defaults.
+struct EventInvokeSettings {
+  std::optional<int> maximum_retry_attempts;
+  std::optional<int> maximum_event_age_s;
+  std::string on_success;  // destinations; empty: none
+  std::string on_failure;
+  std::int64_t last_modified_ms = 0;  // since 1970
+};
+
 // A function with all its versions at one moment.
 struct FunctionSnapshot {
   std::string name;
@@ -52,6 +61,8 @@ struct FunctionSnapshot {
   std::map<std::string, std::shared_ptr<const FunctionVersion>, std::less<>>
       versions;  // by number, "1", "2", ...
   std::map<std::string, AliasTarget, std::less<>> aliases;
+  // By the qualifier that was configured, "$LATEST" where none was named. An invocation by an alias has the alias's only.
+  std::map<std::string, EventInvokeSettings, std::less<>> event_invoke;
 };
 
 }  // namespace lambed::catalog

@@ -50,13 +50,12 @@ json to_json(const FunctionConfiguration& c) {
   }
   const RecordedSettings usual;
   const RecordedSettings& r = c.recorded;
-  for (const auto& [name, value, ordinary] :
-       {std::tuple<const char*, const std::string&, const std::string&>{"architecture", r.architecture,
-                                                                        usual.architecture},
-        {"tracing", r.tracing_mode, usual.tracing_mode},
-        {"snap_start", r.snap_start, usual.snap_start},
-        {"kms_key", r.kms_key_arn, usual.kms_key_arn},
-        {"dead_letters", r.dead_letter_target_arn, usual.dead_letter_target_arn}}) {
+  for (const auto& [name, value, ordinary] : {std::tuple<const char*, const std::string&, const std::string&>{
+                                                  "architecture", r.architecture, usual.architecture},
+                                              {"tracing", r.tracing_mode, usual.tracing_mode},
+                                              {"snap_start", r.snap_start, usual.snap_start},
+                                              {"kms_key", r.kms_key_arn, usual.kms_key_arn},
+                                              {"dead_letters", c.dead_letter_target_arn, {}}}) {
     if (value != ordinary) object[name] = value;
   }
   return object;
@@ -92,7 +91,7 @@ FunctionConfiguration configuration_from(const json& object) {
         {"tracing", &c.recorded.tracing_mode},
         {"snap_start", &c.recorded.snap_start},
         {"kms_key", &c.recorded.kms_key_arn},
-        {"dead_letters", &c.recorded.dead_letter_target_arn}}) {
+        {"dead_letters", &c.dead_letter_target_arn}}) {
     if (const auto it = object.find(name); it != object.end()) it->get_to(*member);
   }
   return c;
@@ -133,6 +132,25 @@ AliasRecord alias_from(const json& object) {
           object.at("weights").get<std::map<std::string, double>>()};
 }
 
+json to_json(const EventInvokeSettings& settings) {
+  json object = {{"modified", settings.last_modified_ms}};
+  put(object, "retries", settings.maximum_retry_attempts);
+  put(object, "age", settings.maximum_event_age_s);
+  if (!settings.on_success.empty()) object["success"] = settings.on_success;
+  if (!settings.on_failure.empty()) object["failure"] = settings.on_failure;
+  return object;
+}
+
+EventInvokeSettings event_invoke_from(const json& object) {
+  EventInvokeSettings settings;
+  object.at("modified").get_to(settings.last_modified_ms);
+  get(object, "retries", settings.maximum_retry_attempts);
+  get(object, "age", settings.maximum_event_age_s);
+  settings.on_success = object.value("success", "");
+  settings.on_failure = object.value("failure", "");
+  return settings;
+}
+
 FunctionRecord function_from(const json& object) {
   FunctionRecord record;
   object.at("id").get_to(record.id);
@@ -147,6 +165,10 @@ FunctionRecord function_from(const json& object) {
   object.at("tags").get_to(record.tags);
   get(object, "reserved", record.reserved);
   if (const auto it = object.find("provisioned_at"); it != object.end()) it->get_to(record.provisioned_at);
+  if (const auto it = object.find("event_invoke"); it != object.end()) {
+    for (const auto& [qualifier, settings] : it->items())
+      record.event_invoke.emplace(qualifier, event_invoke_from(settings));
+  }
   return record;
 }
 
@@ -207,6 +229,8 @@ std::string to_bytes(const FunctionRecord& record) {
   for (const auto& [name, alias] : record.aliases) object["aliases"][name] = to_json(alias);
   put(object, "reserved", record.reserved);
   if (!record.provisioned_at.empty()) object["provisioned_at"] = record.provisioned_at;
+  for (const auto& [qualifier, settings] : record.event_invoke)
+    object["event_invoke"][qualifier] = to_json(settings);
   return object.dump();
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "catalog/code_package.h"
+#include "catalog/function_version.h"
 #include "lambed/function.h"
 #include "lambed/quotas.h"
 
@@ -41,6 +42,7 @@ struct FunctionRecord {
   std::map<std::string, int> provisioned;             // by version number or alias
   std::map<std::string, std::string> provisioned_at;  // when that was set
   std::optional<int> reserved;
+  std::map<std::string, EventInvokeSettings> event_invoke;  // by "$LATEST", version number or alias
   std::map<std::string, std::string> tags;
 };
 

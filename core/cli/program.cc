@@ -10,6 +10,7 @@
 #include <sstream>
 #include <string>
 
+#include "cli/dlq_command.h"
 #include "cli/doctor_command.h"
 #include "cli/exit_codes.h"
 #include "cli/invoke_command.h"
@@ -44,7 +45,20 @@ GET /health and /metrics tell how it is. SIGTERM or Ctrl-C lets requests under w
 
 Examples:
   lambed serve --functions functions
+  lambed serve --data data --aws-endpoint-url http://127.0.0.1:5000
   lambed serve --listen 127.0.0.1:0 --access-log access.json --quotas current
+)";
+
+constexpr const char* kDlqFooter = R"(
+Dead letters are events that no attempt could handle, of functions whose DeadLetterConfig or failure destination is lambed:local;
+records of success destinations lie there, too, and are never redriven. A redriven event is a new one for the function as it was
+called: it has a new request id and all its retries. Exit status of redrive: 1 when the server refused some; these stay.
+
+Examples:
+  lambed dlq list --function hello
+  lambed dlq show 00000000000000000007
+  lambed dlq redrive --function hello
+  lambed dlq purge --all
 )";
 
 int report(std::string_view problem) {
@@ -74,6 +88,11 @@ int run(int count, const char* const* arguments) {
   LogsOptions logs_options;
   CLI::App* logs = app.add_subcommand("logs", "Shows a function's log, of a running `lambed serve`");
   declare_logs(*logs, logs_options);
+  DlqOptions dlq_options;
+  CLI::App* dlq = app.add_subcommand(
+      "dlq", "Lists, shows, redrives and purges the dead letters of a running `lambed serve`");
+  declare_dlq(*dlq, dlq_options);
+  dlq->footer(kDlqFooter);
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Tells which languages and sandbox mechanisms are there, what is missing, how to get it");
   bool brief = false;
@@ -94,7 +113,7 @@ int run(int count, const char* const* arguments) {
     }
     std::string help = "lambed --help";
     for (const CLI::App* command : {static_cast<const CLI::App*>(invoke), static_cast<const CLI::App*>(serve),
-                                    static_cast<const CLI::App*>(logs)}) {
+                                    static_cast<const CLI::App*>(logs), static_cast<const CLI::App*>(dlq)}) {
       if (command->parsed()) help = "lambed " + command->get_name() + " --help";
     }
     return report(fmt::format("{} (see `{}`)", error.what(), help));
@@ -111,6 +130,7 @@ int run(int count, const char* const* arguments) {
   if (doctor->parsed()) return run_doctor();
   if (serve->parsed()) return run_serve(serve_options);
   if (logs->parsed()) return run_logs(logs_options);
+  if (dlq->parsed()) return run_dlq(dlq_options);
   return run_invoke(invoke_options);
 }
 

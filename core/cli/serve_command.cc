@@ -60,11 +60,27 @@ std::shared_ptr<api::AccessLog> access_log_of(const std::string& where) {
   return std::make_shared<api::AccessLog>(descriptor);
 }
 
+// "60s", "500ms", "2m", and a bare number of seconds.
+std::chrono::milliseconds duration_of(const char* option, const std::string& text) {
+  const auto digits = text.find_first_not_of("0123456789");
+  const std::string number = text.substr(0, digits);
+  const std::string unit = digits == std::string::npos ? "s" : text.substr(digits);
+  const long long factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : 0;
+  constexpr long long kMost = 21'600'000;  // an event is not kept longer
+  if (number.empty() || number.size() > 8 || factor == 0 || std::stoll(number) * factor > kMost) {
+    throw CommandError(fmt::format("{} {}: write it as 500ms, 60s or 2m, six hours at most", option, text));
+  }
+  return std::chrono::milliseconds(std::stoll(number) * factor);
+}
+
 api::ApiOptions api_options(const ServeOptions& options) {
   api::ApiOptions api;
   api.gateway.quotas = options.quotas == "current" ? Quotas::current() : Quotas::classic();
   api.gateway.region = options.region;
   api.gateway.account = options.account;
+  api.gateway.async_retry_base = duration_of("--async-retry-base", options.async_retry_base);
+  api.gateway.async_close_wait = std::chrono::milliseconds(0);  // end_events has waited
+  api.gateway.aws_endpoint_url = options.aws_endpoint_url;
   api.hosts = options.allow_hosts;
   api.strict_runtimes = options.strict_runtimes;
   if (!options.quiet) api.log_sink = make_stderr_sink();
@@ -75,6 +91,11 @@ api::ApiOptions api_options(const ServeOptions& options) {
 void check(const ServeOptions& options) {
   if (options.isolation == "process") {
     throw CommandError("--isolation process: not there yet; functions run inside this process");
+  }
+  if (const std::string& url = options.aws_endpoint_url;
+      !url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
+    throw CommandError(
+        fmt::format("--aws-endpoint-url {}: write it as http://HOST:PORT or https://HOST", url));
   }
   const bool is_account =
       options.account.size() == 12 && options.account.find_first_not_of("0123456789") == std::string::npos;
@@ -92,10 +113,10 @@ std::string welcome(const ServeOptions& options, std::uint16_t port, const Liste
       "  isolation  in_process: functions run inside this process and can do what it can. Signatures are "
       "not\n"
       "             verified: who reaches this port can upload code, so it listens on this machine only\n";
-  text +=
-      options.data.empty()
-          ? std::string("  storage    in memory: functions are gone when this ends (--data DIR keeps them)\n")
-          : fmt::format("  storage    {}\n", options.data);
+  text += options.data.empty() ? std::string(
+                                     "  storage    in memory: functions and waiting events are gone when "
+                                     "this ends (--data DIR keeps them)\n")
+                               : fmt::format("  storage    {}\n", options.data);
   if (has_functions)
     text += fmt::format("  functions  {} from {}, watched for changes\n", functions, options.functions);
   text += "Try\n";
@@ -143,6 +164,16 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
                   "none (the default, and all there is yet): signatures are not verified")
       ->type_name("KIND")
       ->check(CLI::IsMember({"none"}));
+  command
+      .add_option("--aws-endpoint-url", options.aws_endpoint_url,
+                  "Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to "
+                  "(AWS_ENDPOINT_URL, else AWS)")
+      ->type_name("URL");
+  command
+      .add_option(
+          "--async-retry-base", options.async_retry_base,
+          "How long after a function error an event is tried again; twice as long after the next (60s)")
+      ->type_name("TIME");
   command.add_flag("--strict-runtimes", options.strict_runtimes,
                    "Refuses a runtime whose version is not the installed interpreter's");
   command
@@ -179,6 +210,10 @@ int run_serve(const ServeOptions& options) {
   if (!options.data.empty()) {
     try {
       api_settings.storage = storage.emplace(options.data).storage();
+      if (const std::string trouble = api_settings.storage.events->trouble(); !trouble.empty()) {
+        fmt::print(stderr, "lambed: asynchronous invocations are refused, everything else is served: {}\n",
+                   trouble);
+      }
     } catch (const std::runtime_error& error) {
       throw CommandError(fmt::format("--data {}", error.what()));
     }
@@ -213,6 +248,7 @@ int run_serve(const ServeOptions& options) {
   if (!all_gone) fmt::print(stderr, "lambed: some requests were not done in time\n");
   api.set_server(nullptr);
   server.reset();
+  api.end_events(std::chrono::seconds(options.drain_s));
   if (api.abandoned_environments() > 0) {
     // A handler that cannot be stopped still runs in its interpreter: nothing may be finalised under it.
     std::fflush(nullptr);

@@ -20,6 +20,8 @@ struct ServeOptions {
   std::string account = "123456789012";
   std::string auth = "none";
   std::string access_log = "off";
+  std::string aws_endpoint_url;
+  std::string async_retry_base = "60s";
   std::vector<std::string> allow_hosts;
   bool strict_runtimes = false;
   bool quiet = false;

@@ -8,6 +8,8 @@
 #include "catalog/code_packages.h"
 #include "catalog/durable_blobs.h"
 #include "catalog/durable_store.h"
+#include "events/broken_queue.h"
+#include "events/durable_queue.h"
 #include "storage/schema.h"
 
 namespace lambed::gateway {
@@ -23,6 +25,15 @@ void collect_blobs(const std::string& bytes, std::set<std::string>& blobs) {
   }
 }
 
+std::shared_ptr<events::Queue> queue_in(const std::string& path) {
+  try {
+    return std::make_shared<events::DurableQueue>(storage::open_database(path),
+                                                  std::make_shared<SystemRandom>());
+  } catch (const storage::Failure& failure) {
+    return std::make_shared<events::BrokenQueue>(failure.what());
+  }
+}
+
 }  // namespace
 
 DurableStorage::DurableStorage(const std::string& folder) : folder_(folder) {
@@ -35,6 +46,9 @@ DurableStorage::DurableStorage(const std::string& folder) : folder_(folder) {
   for (const catalog::Entity& entity : std::get<1>(answer)) collect_blobs(entity.bytes, used);
   blobs->keep_only(used);
   storage_.store = store_;
+  storage_.dead_letters =
+      std::make_shared<events::DeadLetterDatabase>(storage::open_database(folder_.dead_letters()));
+  storage_.events = queue_in(folder_.events());
   storage_.packages = catalog::CodePackages::over(blobs, std::make_shared<catalog::PackageRoot>(),
                                                   catalog::CodePackages::BlobLife::kWithPackages);
 }

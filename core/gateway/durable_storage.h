@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/ids.h"
 #include "gateway/core.h"
 #include "storage/data_folder.h"
 
@@ -16,7 +17,8 @@ namespace lambed::gateway {
 class DurableStorage {
  public:
   // Opens or makes it; removes code that no function names. Throws std::runtime_error: the folder is another server's, it cannot
-  // be written, the database is damaged or of a newer version.
+  // be written, the database is damaged or of a newer version. A damaged queue of events is not among them: then
+  // asynchronous invocations are refused, in words, and the rest serves on.
   explicit DurableStorage(const std::string& folder);
   ~DurableStorage();
 

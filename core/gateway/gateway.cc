@@ -103,6 +103,28 @@ void Gateway::put_provisioned_concurrency(const std::string& function, const std
   implementation_->catalog().put_provisioned_concurrency(function, qualifier, environments).value();
 }
 
+EventInvokeConfiguration Gateway::put_function_event_invoke_config(const EventInvokeRequest& request) {
+  return implementation_->catalog().put_event_invoke(request).value();
+}
+
+EventInvokeConfiguration Gateway::update_function_event_invoke_config(const EventInvokeRequest& request) {
+  return implementation_->catalog().update_event_invoke(request).value();
+}
+
+EventInvokeConfiguration Gateway::get_function_event_invoke_config(const std::string& function,
+                                                                   const std::string& qualifier) const {
+  return implementation_->catalog().get_event_invoke(function, qualifier).value();
+}
+
+void Gateway::delete_function_event_invoke_config(const std::string& function, const std::string& qualifier) {
+  implementation_->catalog().delete_event_invoke(function, qualifier).value();
+}
+
+std::vector<EventInvokeConfiguration> Gateway::list_function_event_invoke_configs(
+    const std::string& function) const {
+  return implementation_->catalog().list_event_invoke(function).value();
+}
+
 InvokeResult Gateway::invoke(InvokeRequest request) {
   return invoke(std::move(request), std::function<bool()>());
 }
@@ -123,6 +145,28 @@ void Gateway::invoke(InvokeRequest request, std::function<void(InvokeResult)> do
 
 std::future<InvokeResult> Gateway::invoke_future(InvokeRequest request) {
   return implementation_->engine().invoke_future(std::move(request));
+}
+
+EventStatus Gateway::event_status(const std::string& request_id) const {
+  return implementation_->event_status(request_id).value();
+}
+
+EventCounts Gateway::event_counts() const { return implementation_->events().counts(); }
+
+std::vector<DeadLetter> Gateway::list_dead_letters(const DeadLetterQuery& query) const {
+  return implementation_->dead_letters().list(query).value();
+}
+
+DeadLetter Gateway::get_dead_letter(const std::string& id) const {
+  return implementation_->dead_letters().get(id).value();
+}
+
+Redrive Gateway::redrive_dead_letters(const DeadLetterSelection& selection) {
+  return implementation_->redrive(selection).value();
+}
+
+std::size_t Gateway::purge_dead_letters(const DeadLetterSelection& selection) {
+  return implementation_->dead_letters().remove(selection).value();
 }
 
 FunctionUsage Gateway::usage(const std::string& function) const {
@@ -153,6 +197,6 @@ void register_host(std::string language, const lambed_host_api& api) {
   environments::HostRegistry::instance().add_built_in(std::move(language), api);
 }
 
-void Gateway::close() { implementation_->engine().close(); }
+void Gateway::close() { implementation_->close(); }
 
 }  // namespace lambed

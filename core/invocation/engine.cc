@@ -55,15 +55,13 @@ Result<void> Engine::check(const InvokeRequest& request) const {
                  "the child, or start the child with spawn instead of fork.");
   }
   if (services_->closing.load(std::memory_order_relaxed)) return closed_error();
-  if (request.type == InvocationType::kEvent) {
-    return Error(ErrorCode::OperationNotSupportedException,
-                 "Invocation type Event is not supported by this version of lambed; use RequestResponse.");
-  }
-  const std::uint64_t limit = services_->options.quotas.sync_payload;
+  const bool is_event = request.type == InvocationType::kEvent;
+  const Quotas& quotas = services_->options.quotas;
+  const std::uint64_t limit = is_event ? quotas.async_payload : quotas.sync_payload;
   if (request.payload.size() > limit) {
     return Error(ErrorCode::RequestEntityTooLargeException,
-                 std::to_string(request.payload.size()) +
-                     " byte payload is too large for the RequestResponse invocation type (limit " +
+                 std::to_string(request.payload.size()) + " byte payload is too large for the " +
+                     (is_event ? "Event" : "RequestResponse") + " invocation type (limit " +
                      std::to_string(limit) + " bytes)");
   }
   for (const auto& [what, text] :
@@ -100,6 +98,10 @@ Result<Engine::Version> Engine::resolve(const InvokeRequest& request, std::strin
 
 Result<Invocation*> Engine::admit(InvokeRequest request, Delivery delivery) {
   if (auto checked = check(request); !checked.ok()) return checked.error();
+  return admit_checked(std::move(request), delivery);
+}
+
+Result<Invocation*> Engine::admit_checked(InvokeRequest request, Delivery delivery) {
   std::string invoked_arn;
   auto version = resolve(request, invoked_arn);
   if (!version.ok()) return version.error();
@@ -123,6 +125,51 @@ Result<Invocation*> Engine::admit(InvokeRequest request, Delivery delivery) {
   invocation.init_duration.reset();
   invocation.delivery = delivery;
   return &invocation;
+}
+
+void Engine::set_event_queue(std::shared_ptr<EventQueue> queue) { events_ = std::move(queue); }
+
+void Engine::enqueue(InvokeRequest request, std::function<void(InvokeResult)> done) {
+  const auto refuse = [&](const Error& error) {
+    InvokeResult refused;
+    refused.request_id = request.request_id;
+    refused.status_code = error.http_status();
+    refused.error = error;
+    done(std::move(refused));
+  };
+  if (auto checked = check(request); !checked.ok()) return refuse(checked.error());
+  const auto reference = model::parse_function_reference(
+      request.function, request.qualifier, {services_->options.region, services_->options.account});
+  if (!reference.ok()) return refuse(reference.error());
+  // An event for what is not there is an error of its caller, who still listens.
+  if (auto version = directory_.resolve(reference->name, reference->qualifier, 0.0); !version.ok())
+    return refuse(version.error());
+  if (events_ == nullptr) {
+    return refuse(Error(ErrorCode::OperationNotSupportedException,
+                        "This gateway takes no invocations of type Event: it has no queue for them."));
+  }
+  if (request.payload.empty()) request.payload = "{}";
+  events_->accept(std::move(request), reference->name, reference->qualifier,
+                  [done = std::move(done)](Result<std::string> accepted) {
+                    InvokeResult result;
+                    if (accepted.ok()) {
+                      result.status_code = 202;
+                      result.request_id = std::move(*accepted);
+                    } else {
+                      result.status_code = accepted.error().http_status();
+                      result.error = accepted.error();
+                    }
+                    done(std::move(result));
+                  });
+}
+
+Result<void> Engine::attempt(InvokeRequest request, std::function<void(InvokeResult)> done) {
+  if (services_->closing.load(std::memory_order_relaxed)) return closed_error();
+  auto admitted = admit_checked(std::move(request), Delivery::kCallbackAnywhere);
+  if (!admitted.ok()) return admitted.error();
+  (*admitted)->callback = std::move(done);
+  dispatch(**admitted);
+  return {};
 }
 
 void Engine::dispatch(Invocation& invocation) {
@@ -171,6 +218,14 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request, const std::function<b
     if (dry->error) return *dry->error;
     return std::move(*dry);
   }
+  if (request.type == InvocationType::kEvent) {
+    std::future<InvokeResult> accepted = invoke_future(std::move(request));
+    try {
+      return accepted.get();
+    } catch (const Error& error) {
+      return error;
+    }
+  }
   auto admitted = admit(std::move(request), Delivery::kCallerWaits);
   if (!admitted.ok()) return admitted.error();
   Invocation& invocation = **admitted;
@@ -189,6 +244,14 @@ Result<InvokeResult> Engine::invoke(InvokeRequest request, const std::function<b
 }
 
 void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread) {
+  if (request.type == InvocationType::kEvent) {
+    if (thread == CallbackThread::kAny) return enqueue(std::move(request), std::move(done));
+    return enqueue(std::move(request), [loop = services_->loop, done = std::move(done)](InvokeResult result) {
+      auto answer = std::make_shared<InvokeResult>(std::move(result));
+      const auto call = [answer, done] { done(std::move(*answer)); };
+      if (!loop->post(call)) call();
+    });
+  }
   InvokeResult refused;
   if (auto dry = dry_run(request)) {
     refused = std::move(*dry);
@@ -213,6 +276,17 @@ void Engine::invoke(InvokeRequest request, std::function<void(InvokeResult)> don
 std::future<InvokeResult> Engine::invoke_future(InvokeRequest request) {
   std::promise<InvokeResult> promise;
   std::future<InvokeResult> future = promise.get_future();
+  if (request.type == InvocationType::kEvent) {
+    enqueue(std::move(request),
+            [kept = std::make_shared<std::promise<InvokeResult>>(std::move(promise))](InvokeResult result) {
+              if (result.error) {
+                kept->set_exception(std::make_exception_ptr(*result.error));
+              } else {
+                kept->set_value(std::move(result));
+              }
+            });
+    return future;
+  }
   if (auto dry = dry_run(request)) {
     if (dry->error) {
       promise.set_exception(std::make_exception_ptr(*dry->error));

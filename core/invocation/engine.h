@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "catalog/directory.h"
+#include "invocation/event_queue.h"
 #include "invocation/pool.h"
 #include "invocation/services.h"
 #include "lambed/gateway.h"
@@ -40,6 +41,18 @@ class Engine : public std::enable_shared_from_this<Engine> {
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   std::future<InvokeResult> invoke_future(InvokeRequest request);
 
+  // Where invocations of type Event go; before the first one, once. The queue outlives the engine's close().
+  void set_event_queue(std::shared_ptr<EventQueue> queue);
+  // One attempt of an invocation that the event queue has accepted: resolved now, admitted and run like any other, its payload not
+  // checked again. An error is the call's: nothing was taken and `done` is not called. Otherwise `done` runs exactly once, on the
+  // thread that has the answer.
+  Result<void> attempt(InvokeRequest request, std::function<void(InvokeResult)> done);
+
+  const catalog::Directory& directory() const { return directory_; }
+  const std::shared_ptr<CoreLoop>& loop() const { return services_->loop; }
+  const std::shared_ptr<Clock>& clock() const { return services_->clock; }
+  const std::shared_ptr<LogSink>& log_sink() const { return services_->sink; }
+
   FunctionUsage usage(const std::string& function_id) const;
   GatewayStatus status() const;
   // Environments of that version that are ready or at work.
@@ -57,6 +70,10 @@ class Engine : public std::enable_shared_from_this<Engine> {
 
   // Checks and admits; the invocation it returns is admitted and must be dispatched.
   Result<Invocation*> admit(InvokeRequest request, Delivery delivery);
+  // The same without the checks.
+  Result<Invocation*> admit_checked(InvokeRequest request, Delivery delivery);
+  // Checks an invocation of type Event and hands it to the queue; `done` on any thread.
+  void enqueue(InvokeRequest request, std::function<void(InvokeResult)> done);
   void give_up(Invocation& invocation);
   Result<Version> resolve(const InvokeRequest& request, std::string& invoked_arn) const;
   Result<void> check(const InvokeRequest& request) const;
@@ -89,6 +106,7 @@ class Engine : public std::enable_shared_from_this<Engine> {
     std::unordered_map<std::uint64_t, std::shared_ptr<EnvironmentPool>> pools;
   };
   std::array<Shard, 16> shards_;
+  std::shared_ptr<EventQueue> events_;
 
   mutable std::mutex states_mutex_;  // guards states_
   std::unordered_map<std::string, std::shared_ptr<FunctionState>> states_;

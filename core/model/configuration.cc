@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "model/characters.h"
+#include "model/destinations.h"
 #include "model/runtimes.h"
 #include "model/violations.h"
 
@@ -83,6 +84,7 @@ void check_members(const FunctionConfiguration& wanted, const Quotas& quotas, Vi
                          std::max(quotas.memory_max_mb, kModelMemoryMaxMb));
   violations.check_range(wanted.ephemeral_storage_mb, "ephemeralStorage.size", quotas.tmp_min_mb,
                          std::max(quotas.tmp_max_mb, kModelStorageMaxMb));
+  check_dead_letter_pattern(wanted.dead_letter_target_arn, violations);
   if (wanted.environment) {
     const auto& variables = *wanted.environment;
     if (!std::all_of(variables.begin(), variables.end(),
@@ -139,8 +141,10 @@ Result<void> check_against_account(const FunctionConfiguration& wanted, const Qu
     return invalid_parameter(
         fmt::format("Cannot reference more than {} layers.", quotas.layers_per_function));
   }
-  if (wanted.environment) return check_environment(*wanted.environment, quotas);
-  return {};
+  if (wanted.environment) {
+    if (auto checked = check_environment(*wanted.environment, quotas); !checked.ok()) return checked;
+  }
+  return check_dead_letter_target(wanted.dead_letter_target_arn);
 }
 
 // JSON logs have levels, INFO unless said otherwise; text logs have none.
@@ -242,6 +246,7 @@ Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, co
   wanted.application_log_level = request.application_log_level;
   wanted.system_log_level = request.system_log_level;
   wanted.recorded = request.recorded;
+  wanted.dead_letter_target_arn = request.dead_letter_target_arn;
   settle_log_levels(wanted);
 
   Violations violations;
@@ -272,6 +277,7 @@ Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
   if (request.application_log_level) wanted.application_log_level = *request.application_log_level;
   if (request.system_log_level) wanted.system_log_level = *request.system_log_level;
   if (request.recorded) wanted.recorded = *request.recorded;
+  if (request.dead_letter_target_arn) wanted.dead_letter_target_arn = *request.dead_letter_target_arn;
   settle_log_levels(wanted);
 
   Violations violations;

@@ -8,13 +8,22 @@
 namespace lambed::storage {
 namespace {
 
-// So many changes share a transaction at most: whoever comes first does not wait for ever more others.
-constexpr std::size_t kMostTogether = 256;
+class FunctionJob final : public Committer::Job {
+ public:
+  FunctionJob(Committer::Change change, Committer::Settled settled)
+      : change_(std::move(change)), settled_(std::move(settled)) {}
+  void change(Connection& connection) override { change_(connection); }
+  void settled(Commit commit) override { settled_(commit); }
+
+ private:
+  const Committer::Change change_;
+  const Committer::Settled settled_;
+};
 
 }  // namespace
 
-Committer::Committer(std::unique_ptr<Connection> connection)
-    : connection_(std::move(connection)), thread_([this] { run(); }) {}
+Committer::Committer(std::unique_ptr<Connection> connection, std::size_t most_together)
+    : connection_(std::move(connection)), most_together_(most_together), thread_([this] { run(); }) {}
 
 Committer::~Committer() {
   {
@@ -26,9 +35,13 @@ Committer::~Committer() {
 }
 
 void Committer::submit(Change change, Settled settled) {
+  submit(std::make_unique<FunctionJob>(std::move(change), std::move(settled)));
+}
+
+void Committer::submit(std::unique_ptr<Job> job) {
   {
     std::lock_guard lock(mutex_);
-    jobs_.push_back({std::move(change), std::move(settled)});
+    jobs_.push_back(std::move(job));
   }
   wakes_.notify_one();
 }
@@ -49,10 +62,10 @@ void Committer::note(const std::string& trouble) {
   if (trouble.empty()) ++commits_;
 }
 
-Commit Committer::commit(std::deque<Job>& jobs) {
+Commit Committer::commit(Jobs& jobs) {
   try {
     connection_->run("BEGIN IMMEDIATE");
-    for (Job& job : jobs) job.change(*connection_);
+    for (const auto& job : jobs) job->change(*connection_);
     connection_->run("COMMIT");
     note({});
     return Commit::kDone;
@@ -73,23 +86,23 @@ void Committer::run() {
   for (;;) {
     wakes_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
     if (jobs_.empty()) return;
-    std::deque<Job> jobs;
-    while (!jobs_.empty() && jobs.size() < kMostTogether) {
+    Jobs jobs;
+    while (!jobs_.empty() && jobs.size() < most_together_) {
       jobs.push_back(std::move(jobs_.front()));
       jobs_.pop_front();
     }
     lock.unlock();
     Commit end = commit(jobs);
     if (end == Commit::kDone || jobs.size() == 1) {
-      for (Job& job : jobs) job.settled(end);
+      for (const auto& job : jobs) job->settled(end);
     } else {
       // One large change must not take the small ones down with it.
       while (!jobs.empty()) {
-        std::deque<Job> alone;
+        Jobs alone;
         alone.push_back(std::move(jobs.front()));
         jobs.pop_front();
         end = commit(alone);
-        alone.front().settled(end);
+        alone.front()->settled(end);
       }
     }
     jobs.clear();

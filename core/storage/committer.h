@@ -28,31 +28,40 @@ class Committer {
   // has failed and everything of the first time was undone.
   using Change = std::function<void(Connection&)>;
   using Settled = std::function<void(Commit)>;
+  // The same as an object, for changes that come by the ten thousand.
+  class Job {
+   public:
+    virtual ~Job() = default;
+    virtual void change(Connection& connection) = 0;
+    virtual void settled(Commit commit) = 0;
+  };
 
-  explicit Committer(std::unique_ptr<Connection> connection);
+  // So many changes share a transaction at most: whoever comes first does not wait for ever more others.
+  static constexpr std::size_t kMostTogether = 256;
+
+  explicit Committer(std::unique_ptr<Connection> connection, std::size_t most_together = kMostTogether);
   ~Committer();
   Committer(const Committer&) = delete;
   Committer& operator=(const Committer&) = delete;
 
   void submit(Change change, Settled settled);
+  void submit(std::unique_ptr<Job> job);
   // The last failure's words; empty again after a commit.
   std::string trouble() const;
   std::uint64_t commits() const;
 
  private:
-  struct Job {
-    Change change;
-    Settled settled;
-  };
+  using Jobs = std::deque<std::unique_ptr<Job>>;
 
   void run();
-  Commit commit(std::deque<Job>& jobs);
+  Commit commit(Jobs& jobs);
   void note(const std::string& trouble);
 
   const std::unique_ptr<Connection> connection_;
+  const std::size_t most_together_;
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wakes_;
-  std::deque<Job> jobs_;
+  Jobs jobs_;
   std::string trouble_;
   std::uint64_t commits_ = 0;
   bool ending_ = false;

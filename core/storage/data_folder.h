@@ -17,6 +17,10 @@ class DataFolder {
 
   std::string catalogue() const { return path_ + "/catalogue.db"; }
   std::string code() const { return path_ + "/code.db"; }
+  // Asynchronous invocations: a file of its own, so that a burst of them does not hold up the catalogue's writes and damage to
+  // the one is not damage to the other.
+  std::string events() const { return path_ + "/events.db"; }
+  std::string dead_letters() const { return path_ + "/dead-letters.db"; }
 
  private:
   const std::string path_;

@@ -14,6 +14,17 @@ constexpr const char* kMigrations[] = {
     "CREATE TABLE content (sha256 TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE piece (sha256 TEXT NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,"
     "  PRIMARY KEY (sha256, number));",
+    // 3
+    "CREATE TABLE lane (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE event (seq INTEGER PRIMARY KEY, lane INTEGER NOT NULL, due INTEGER NOT NULL,"
+    "  attempts INTEGER NOT NULL, accepted INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL);"
+    "CREATE INDEX event_due ON event (lane, due);"
+    "CREATE UNIQUE INDEX event_named ON event (id) WHERE typeof(id) = 'text';",
+    // 4
+    "CREATE TABLE dead_letter (number INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL,"
+    "  delivery TEXT NOT NULL, function TEXT NOT NULL, about TEXT NOT NULL, request BLOB NOT NULL,"
+    "  response BLOB NOT NULL, UNIQUE (scope, delivery));"
+    "CREATE INDEX dead_letter_function ON dead_letter (scope, function, number);",
 };
 static_assert(std::size(kMigrations) == kSchemaVersion);
 

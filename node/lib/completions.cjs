@@ -173,7 +173,22 @@ function deliverLogs(records) {
   }
 }
 
-native.start(deliver, deliverLogs, (name, message, reason) => new Failure(name, message, reason), numbers);
+// Gateways with hooks for their events: what is called with an outcome.
+const outcomeReceivers = new Map();
+
+function deliverOutcomes(outcomes) {
+  for (const { gateway, ...outcome } of outcomes) {
+    try {
+      outcomeReceivers.get(gateway)?.(outcome);
+    } catch (error) {
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+native.start(deliver, deliverLogs, deliverOutcomes, (name, message, reason) => new Failure(name, message, reason), numbers);
 
 // process.exit runs no clean-up hook of Node-API, and node ends V8 whoever still runs in it. When handlers could not be stopped,
 // the process must end before that.
@@ -185,4 +200,4 @@ function watchExit() {
   if (!process.rawListeners('exit').includes(closeAtExit)) process.on('exit', closeAtExit);
 }
 
-module.exports = { InvokeResult, LambedError, asError, classes, logReceivers, submit, watchExit };
+module.exports = { InvokeResult, LambedError, asError, classes, logReceivers, outcomeReceivers, submit, watchExit };

@@ -3,7 +3,7 @@
 const path = require('node:path');
 const { fileURLToPath } = require('node:url');
 const { native } = require('./native.cjs');
-const { asError, logReceivers, submit, watchExit } = require('./completions.cjs');
+const { asError, logReceivers, outcomeReceivers, submit, watchExit } = require('./completions.cjs');
 
 const invocationTypes = { RequestResponse: 0, Event: 1, DryRun: 2 };
 let lastId = 0;
@@ -36,6 +36,22 @@ function withPlaces(request) {
   return resolved;
 }
 
+// What a payload's bytes say, where they are JSON.
+function valueOf(bytes) {
+  if (bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return bytes;
+  }
+}
+
+function asDeadLetter({ responseIsBinary, ...letter }) {
+  letter.requestPayload = valueOf(letter.requestPayload);
+  if (!responseIsBinary) letter.responsePayload = valueOf(letter.responsePayload);
+  return letter;
+}
+
 class Gateway {
   #native;
   #id;
@@ -43,18 +59,29 @@ class Gateway {
   #closing;
 
   constructor(options = {}) {
-    const { log = 'stderr', ...rest } = options;
+    const { log = 'stderr', onEventSuccess, onEventFailure, ...rest } = options;
     const isCallback = typeof log === 'function';
     if (!isCallback && !['stderr', 'memory', 'none'].includes(log)) {
       throw new TypeError("log must be 'stderr', 'memory', 'none' or a function");
     }
+    for (const [name, hook] of Object.entries({ onEventSuccess, onEventFailure })) {
+      if (hook !== undefined && typeof hook !== 'function') throw new TypeError(`${name} must be a function`);
+    }
+    const hasHooks = onEventSuccess !== undefined || onEventFailure !== undefined;
     this.#id = lastId += 1;
     this.#keepsLog = log === 'memory';
     if (isCallback) logReceivers.set(this.#id, log);
+    if (hasHooks) {
+      outcomeReceivers.set(this.#id, (outcome) => {
+        outcome.payload = valueOf(outcome.payload);
+        (outcome.state === 'Succeeded' ? onEventSuccess : onEventFailure)?.(outcome);
+      });
+    }
     try {
-      this.#native = new native.NativeGateway(rest, isCallback ? 'callback' : log, this.#id);
+      this.#native = new native.NativeGateway(rest, isCallback ? 'callback' : log, this.#id, hasHooks);
     } catch (error) {
       logReceivers.delete(this.#id);
+      outcomeReceivers.delete(this.#id);
       throw asError(error);
     }
     watchExit();
@@ -129,6 +156,39 @@ class Gateway {
     await this.#call('putProvisionedConcurrency', name, qualifier, environments);
   }
 
+  // ---- What becomes of events
+  async putFunctionEventInvokeConfig(request) {
+    return this.#call('putFunctionEventInvokeConfig', request);
+  }
+  async updateFunctionEventInvokeConfig(request) {
+    return this.#call('updateFunctionEventInvokeConfig', request);
+  }
+  async getFunctionEventInvokeConfig(name, qualifier) {
+    return this.#call('getFunctionEventInvokeConfig', name, qualifier);
+  }
+  async deleteFunctionEventInvokeConfig(name, qualifier) {
+    await this.#call('deleteFunctionEventInvokeConfig', name, qualifier);
+  }
+  async listFunctionEventInvokeConfigs(name) {
+    return this.#call('listFunctionEventInvokeConfigs', name);
+  }
+
+  // ---- Dead letters
+  async listDeadLetters(query) {
+    return (await this.#call('listDeadLetters', query)).map(asDeadLetter);
+  }
+  async getDeadLetter(id) {
+    return asDeadLetter(await this.#call('getDeadLetter', id));
+  }
+  async redriveDeadLetters(selection) {
+    if (selection?.ids?.length === 0) return { redriven: 0, failed: 0, failures: [] };
+    return this.#call('redriveDeadLetters', selection);
+  }
+  async purgeDeadLetters(selection) {
+    if (selection?.ids?.length === 0) return 0;
+    return this.#call('purgeDeadLetters', selection);
+  }
+
   // ---- Invocations
   async invoke(name, event, options) {
     const payload = event === undefined ? undefined : JSON.stringify(event);
@@ -144,6 +204,14 @@ class Gateway {
     } catch (error) {
       throw asError(error);
     }
+  }
+
+  // ---- Asynchronous invocations
+  async eventStatus(requestId) {
+    return this.#call('eventStatus', requestId);
+  }
+  async eventCounts() {
+    return this.#call('eventCounts');
   }
 
   // ---- Observation
@@ -164,7 +232,10 @@ class Gateway {
   close() {
     this.#closing ??= this.#native.close().finally(() => {
       // What is on its way from other threads comes first.
-      setImmediate(() => logReceivers.delete(this.#id));
+      setImmediate(() => {
+        logReceivers.delete(this.#id);
+        outcomeReceivers.delete(this.#id);
+      });
     });
     return this.#closing;
   }

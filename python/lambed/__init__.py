@@ -20,6 +20,11 @@ from lambed._native import version as __version__
 from lambed._request import CallOptions
 from lambed._results import (
     AliasConfiguration,
+    DeadLetter,
+    EventCounts,
+    EventInvokeConfiguration,
+    EventOutcome,
+    EventStatus,
     FunctionConfiguration,
     FunctionUsage,
     GatewayStatus,
@@ -27,12 +32,18 @@ from lambed._results import (
     InvokeResult,
     LogRecord,
     RawInvokeResult,
+    Redrive,
 )
 
 __all__ = [
     "AliasConfiguration",
     "CallOptions",
     "Code",
+    "DeadLetter",
+    "EventCounts",
+    "EventInvokeConfiguration",
+    "EventOutcome",
+    "EventStatus",
     "FunctionConfiguration",
     "FunctionUsage",
     "Gateway",
@@ -42,6 +53,7 @@ __all__ = [
     "LambdaContext",
     "LogRecord",
     "RawInvokeResult",
+    "Redrive",
     "SharedLockWarning",
     "__version__",
     "errors",

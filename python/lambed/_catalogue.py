@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from lambed import _callables, _native
 from lambed._code import Code, Path, code_of
-from lambed._results import AliasConfiguration, FunctionConfiguration, configuration
+from lambed._results import AliasConfiguration, EventInvokeConfiguration, FunctionConfiguration, configuration
 
 Isolation = Literal["in_process", "process"]
 _H = TypeVar("_H", bound=Callable[[Any, Any], Any])
@@ -47,6 +47,7 @@ class Catalogue:
         log_format: Literal["Text", "JSON"] = "Text",
         ephemeral_storage: int | None = None,
         publish: bool = False,
+        dead_letter_target: str = "",
         isolation: Isolation = "in_process",
     ) -> FunctionConfiguration:
         """Makes a function.
@@ -60,6 +61,8 @@ class Catalogue:
         memory       MB, 128 unless given
         environment  the function's variables; it sees no others of this process
         layers       folders with the content of /opt; a later one wins
+        dead_letter_target    where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or
+                     "lambed:local" (see `list_dead_letters`)
         isolation    "in_process"; "process" (a worker process of its own with hard limits) comes in a later version and
                      raises HostUnavailable until then
 
@@ -81,6 +84,7 @@ class Catalogue:
             "log_format": log_format,
             "ephemeral_storage": ephemeral_storage,
             "publish": publish,
+            "dead_letter_target": dead_letter_target,
             "isolation": isolation,
         }
         if not callable(code):
@@ -166,9 +170,10 @@ class Catalogue:
         role: str | None = None,
         log_format: Literal["Text", "JSON"] | None = None,
         ephemeral_storage: int | None = None,
+        dead_letter_target: str | None = None,
         revision_id: str | None = None,
     ) -> FunctionConfiguration:
-        """What is None stays as it is."""
+        """What is None stays as it is; an empty `dead_letter_target` takes it away."""
         members = {
             "name": name,
             "runtime": runtime,
@@ -181,6 +186,7 @@ class Catalogue:
             "role": role,
             "log_format": log_format,
             "ephemeral_storage": ephemeral_storage,
+            "dead_letter_target": dead_letter_target,
             "revision_id": revision_id,
         }
         return configuration(self._own().update_function_configuration(members))
@@ -271,6 +277,69 @@ class Catalogue:
     def put_provisioned_concurrency(self, function: str, qualifier: str, environments: int) -> None:
         """Keeps so many environments of a version or alias open; 0 ends that."""
         self._own().put_provisioned_concurrency(function, qualifier, environments)
+
+
+    # ---- What becomes of events.
+
+    def put_function_event_invoke_config(
+        self,
+        function: str,
+        qualifier: str = "",
+        *,
+        maximum_retry_attempts: int | None = None,
+        maximum_event_age: int | None = None,
+        on_success: str | None = None,
+        on_failure: str | None = None,
+    ) -> EventInvokeConfiguration:
+        """Says what becomes of events that are sent to a function, version or alias; replaces what was said before.
+
+        maximum_retry_attempts  0 to 2
+        maximum_event_age       seconds, 60 to 21600
+        on_success, on_failure  destinations: the ARN of an SQS queue, an SNS topic, a function of this gateway, an
+                                EventBridge bus or (on_failure only) an S3 bucket; or "lambed:local" (`list_dead_letters`)
+
+        Raises ResourceNotFoundException when there is no such function, version or alias.
+        """
+        members = _event_invoke(function, qualifier, maximum_retry_attempts, maximum_event_age, on_success, on_failure)
+        return EventInvokeConfiguration(**self._own().put_function_event_invoke_config(members))
+
+    def update_function_event_invoke_config(
+        self,
+        function: str,
+        qualifier: str = "",
+        *,
+        maximum_retry_attempts: int | None = None,
+        maximum_event_age: int | None = None,
+        on_success: str | None = None,
+        on_failure: str | None = None,
+    ) -> EventInvokeConfiguration:
+        """What is None stays as it is; an empty destination takes it away."""
+        members = _event_invoke(function, qualifier, maximum_retry_attempts, maximum_event_age, on_success, on_failure)
+        return EventInvokeConfiguration(**self._own().update_function_event_invoke_config(members))
+
+    def get_function_event_invoke_config(self, function: str, qualifier: str = "") -> EventInvokeConfiguration:
+        """Raises ResourceNotFoundException when nothing was said about it."""
+        return EventInvokeConfiguration(**self._own().get_function_event_invoke_config(function, qualifier))
+
+    def delete_function_event_invoke_config(self, function: str, qualifier: str = "") -> None:
+        self._own().delete_function_event_invoke_config(function, qualifier)
+
+    def list_function_event_invoke_configs(self, function: str) -> list[EventInvokeConfiguration]:
+        """Of all qualifiers of a function."""
+        return [EventInvokeConfiguration(**members) for members in self._own().list_function_event_invoke_configs(function)]
+
+
+def _event_invoke(
+    function: str, qualifier: str, retries: int | None, age: int | None, on_success: str | None, on_failure: str | None
+) -> dict[str, Any]:
+    return {
+        "function": function,
+        "qualifier": qualifier,
+        "maximum_retry_attempts": retries,
+        "maximum_event_age": age,
+        "on_success": on_success,
+        "on_failure": on_failure,
+    }
 
 
 _warned = False

@@ -3,16 +3,21 @@
 import asyncio
 import atexit
 import os
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Final, Literal, Unpack
 
 from lambed import _callables, _native, errors
 from lambed._asyncio import completions_of
 from lambed._catalogue import Catalogue
+from lambed._dead_letters import DeadLetters
 from lambed._request import CallOptions, encode, request_of
 from lambed._results import (
+    EventCounts,
+    EventOutcome,
+    EventStatus,
     FunctionUsage,
     GatewayStatus,
     HostReport,
@@ -34,7 +39,7 @@ def hosts(probe: bool = False) -> list[HostReport]:
     return [HostReport(**members) for members in _native.hosts(probe)]
 
 
-class Gateway(Catalogue):
+class Gateway(Catalogue, DeadLetters):
     """Holds functions and takes invocations; everything runs inside this process, nothing listens.
 
     Use it as a context manager, or close() it. Any thread may call any method at any time. A process that was forked from
@@ -47,6 +52,13 @@ class Gateway(Catalogue):
     close_grace                 seconds that close() waits for running handlers after interrupting them
     max_environments            open environments of all functions together; 0: as many as the account's concurrency
     account_concurrency         concurrent invocations of all functions; None: the quota (1000)
+    async_retry_base            seconds after which an event is tried again when its function failed, and then after twice as many
+    async_close_wait            seconds that close() lets attempts of events run on before it interrupts them
+    max_waiting_events          events that wait at most, in memory; more are refused: TooManyRequestsException
+    on_event_success            called with the EventOutcome of each event that is over, on a thread of the gateway's own, one
+    on_event_failure            after the other; what it raises goes to threading.excepthook
+    aws_endpoint_url            where SQS, SNS, EventBridge and S3 are, which dead letters and records go to; "": what
+                                AWS_ENDPOINT_URL says, else AWS
     host_options                for language hosts: {"ruby": {"interpreter": "/usr/bin/ruby3.1"}}. One choice per process
     """
 
@@ -63,6 +75,12 @@ class Gateway(Catalogue):
         max_environments: int = 0,
         max_abandoned_environments: int = 16,
         account_concurrency: int | None = None,
+        async_retry_base: float = 60.0,
+        async_close_wait: float = 1.5,
+        max_waiting_events: int = 100_000,
+        on_event_success: Callable[[EventOutcome], object] | None = None,
+        on_event_failure: Callable[[EventOutcome], object] | None = None,
+        aws_endpoint_url: str = "",
         host_options: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._generation = _generation
@@ -78,10 +96,20 @@ class Gateway(Catalogue):
             "max_environments": max_environments,
             "max_abandoned_environments": max_abandoned_environments,
             "account_concurrency": account_concurrency,
+            "async_retry_base": async_retry_base,
+            "async_close_wait": async_close_wait,
+            "max_waiting_events": max_waiting_events,
+            "aws_endpoint_url": aws_endpoint_url,
             "host_options": {k: dict(v) for k, v in (host_options or {}).items()},
         }
-        self._native = _native.Gateway(options)
+        self._outcomes = _native.Outcomes() if on_event_success or on_event_failure else None
+        self._hooks: threading.Thread | None = None
+        self._native = _native.Gateway(options, self._outcomes)
         _gateways.add(self)
+        if self._outcomes is not None:
+            arguments = (self._outcomes, on_event_success, on_event_failure)
+            self._hooks = threading.Thread(target=_call_hooks, args=arguments, name="lambed-events", daemon=True)
+            self._hooks.start()
 
     # ---- Life.
 
@@ -93,6 +121,10 @@ class Gateway(Catalogue):
         if self._generation != _generation:
             return  # the parent's
         self._native.close()
+        if self._outcomes is not None and self._hooks is not None:
+            self._outcomes.end()
+            if self._hooks is not threading.current_thread():
+                self._hooks.join()
         for key in self._callables:
             _callables.forget(key)
         self._callables.clear()
@@ -129,7 +161,9 @@ class Gateway(Catalogue):
         function          name, name:qualifier, or an ARN
         payload           what `json.dumps` takes; {} unless given
         qualifier         "$LATEST", a version number or an alias
-        dry_run           True checks everything and runs nothing: status_code 204, payload None
+        invocation_type   "RequestResponse"; "Event" answers as soon as the event is in the queue: status_code 202, payload
+                          None, and `event_status` tells what becomes of it; "DryRun" checks everything and runs nothing
+        dry_run           True is invocation_type="DryRun": status_code 204, payload None
         log_tail          True asks for InvokeResult.log_tail
         client_context    what `json.dumps` takes; reaches the handler as context.client_context
         cognito_identity  {"cognitoIdentityId": ..., "cognitoIdentityPoolId": ...}
@@ -170,6 +204,15 @@ class Gateway(Catalogue):
             raise
         return future
 
+    # ---- Asynchronous invocations.
+
+    def event_status(self, request_id: str) -> EventStatus:
+        """What is known of an event. Raises ResourceNotFoundException when it is not known (any more)."""
+        return EventStatus(**self._own().event_status(request_id))
+
+    def event_counts(self) -> EventCounts:
+        return EventCounts(**self._own().event_counts())
+
     # ---- Observation.
 
     def usage(self, function: str) -> FunctionUsage:
@@ -195,6 +238,26 @@ class Gateway(Catalogue):
 
     def __repr__(self) -> str:
         return f"<lambed.Gateway at {id(self):#x}>"
+
+
+def _call_hooks(
+    outcomes: _native.Outcomes,
+    on_success: Callable[[EventOutcome], object] | None,
+    on_failure: Callable[[EventOutcome], object] | None,
+) -> None:
+    """A gateway's thread for hooks: without a reference to the gateway, so that it can be collected."""
+    while taken := outcomes.take():
+        for members in taken:
+            outcome = EventOutcome(**members)
+            hook = on_success if outcome.state == "Succeeded" else on_failure
+            if hook is None:
+                continue
+            try:
+                hook(outcome)
+            except Exception as error:
+                threading.excepthook(
+                    threading.ExceptHookArgs((type(error), error, error.__traceback__, threading.current_thread()))
+                )
 
 
 def _after_fork() -> None:

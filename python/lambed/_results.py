@@ -20,9 +20,9 @@ class InvokeResult:
     """
 
     payload: Any
-    """What the handler returned, parsed. `bytes` when a Python handler returned bytes; None for a dry run."""
+    """What the handler returned, parsed. `bytes` when a Python handler returned bytes; None for an event or a dry run."""
     status_code: int
-    """200, or 204 for a dry run."""
+    """200, 202 for an event, 204 for a dry run."""
     function_error: str
     """ "" or "Unhandled"."""
     request_id: str
@@ -116,6 +116,8 @@ class FunctionConfiguration:
     layers: list[str]
     log_format: Literal["Text", "JSON"]
     log_group: str
+    dead_letter_target: str
+    """ "": none."""
     isolation: Literal["in_process", "process"]
     code_sha256: str
     """Base64; empty until asked for where the code is a folder."""
@@ -125,6 +127,63 @@ class FunctionConfiguration:
     """ "2025-11-25T10:00:00.000+0000"."""
     state: str
     last_update_status: str
+
+
+EventState = Literal["Pending", "Running", "Retrying", "Succeeded", "Failed", "Expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventOutcome:
+    """An asynchronous invocation that is over. Times are seconds since 1970."""
+
+    request_id: str
+    function_arn: str
+    """With its qualifier; ":$LATEST" when the call named none."""
+    state: EventState
+    """Succeeded, Failed or Expired."""
+    condition: str
+    """Success, RetriesExhausted, EventAgeExceeded, ZeroReservedConcurrency, or ResourceNotFound: deleted meanwhile."""
+    attempts: int
+    """That reached the function."""
+    function_error: str
+    """Of the last attempt: "" or "Unhandled"."""
+    payload: bytes
+    """Of the last attempt: the answer or the error document; empty when none reached the function."""
+    executed_version: str
+    accepted: float
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatus:
+    """What is known of an asynchronous invocation; for an hour after its end, and the newest 10,000 that are over."""
+
+    request_id: str
+    function_arn: str
+    state: EventState
+    attempts: int
+    """That reached the function, the running one included."""
+    accepted: float
+    """Seconds since 1970."""
+    ended: float | None
+    condition: str
+    """As in EventOutcome; "" while it is not over."""
+    function_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventCounts:
+    """Asynchronous invocations since the gateway was made."""
+
+    received: int
+    succeeded: int
+    dropped: int
+    """Over without success."""
+    retries: int
+    destination_delivery_failures: int
+    dead_letter_errors: int
+    waiting: int
+    """Accepted and not over, about; deliveries that wait included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +197,66 @@ class AliasConfiguration:
     revision_id: str
     weights: dict[str, float] = field(default_factory=dict)
     """Of the other version: {"2": 0.1}."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventInvokeConfiguration:
+    """What becomes of events that are sent to a function, version or alias."""
+
+    function_arn: str
+    """With the qualifier, ":$LATEST" too."""
+    maximum_retry_attempts: int | None
+    """None: Lambda's default, 2."""
+    maximum_event_age: int | None
+    """Seconds. None: Lambda's default, 21600."""
+    on_success: str
+    """A destination; "": none."""
+    on_failure: str
+    last_modified: float
+    """Unix time in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that is over, as it was sent to the target "lambed:local"."""
+
+    id: str
+    kind: Literal["DeadLetter", "OnSuccess", "OnFailure"]
+    """Sent by the function's dead-letter target, or by a destination."""
+    function_name: str
+    function_arn: str
+    """As it was called, with its qualifier."""
+    request_id: str
+    condition: Literal["Success", "RetriesExhausted", "EventAgeExceeded", "ZeroReservedConcurrency"]
+    approximate_invoke_count: int
+    has_response: bool
+    """False: no attempt reached the function."""
+    status_code: int
+    function_error: str
+    executed_version: str
+    error_code: int
+    error_message: str
+    accepted: float
+    """Unix time in seconds: when the event was accepted, when it was over, when it came into the table."""
+    ended: float
+    stored: float
+    request_size: int
+    """Bytes."""
+    request_payload: Any
+    """The event; None in lists."""
+    response_payload: Any
+    """Of the last attempt, bytes where it was binary; None in lists and without a response."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """How a redrive has gone."""
+
+    redriven: int
+    """So many events were accepted again; their dead letters are out of the table."""
+    failed: int
+    failures: list[tuple[str, str]]
+    """Id and problem of those that stay, at most 100 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +316,25 @@ class LogRecord:
     time: float
     """Unix time in seconds."""
     text: str
+
+
+def dead_letter(members: dict[str, Any]) -> DeadLetter:
+    request, response = members.pop("request_payload"), members.pop("response_payload")
+    is_binary = members.pop("response_is_binary")
+    return DeadLetter(
+        **members,
+        request_payload=_value(request),
+        response_payload=response if is_binary else _value(response),
+    )
+
+
+def _value(payload: bytes) -> Any:
+    if not payload:
+        return None
+    try:
+        return _parse(payload.decode())
+    except ValueError:
+        return payload
 
 
 def configuration(members: Mapping[str, Any]) -> FunctionConfiguration:

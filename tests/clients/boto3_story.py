@@ -131,7 +131,20 @@ aws_lambda.delete_function_concurrency(FunctionName="story")
 assert invoke({})[0]["StatusCode"] == 200
 assert aws_lambda.get_account_settings()["AccountUsage"]["FunctionCount"] == 1
 
-refused(lambda: invoke({}, InvocationType="Event"), "OperationNotSupportedException", 501, "Event")
+answer = aws_lambda.invoke(FunctionName="story", InvocationType="Event", Payload=b"{}")
+assert answer["StatusCode"] == 202 and answer["Payload"].read() == b"" and "ExecutedVersion" not in answer, answer
+put = aws_lambda.put_function_event_invoke_config(
+    FunctionName="story", MaximumRetryAttempts=1, DestinationConfig={"OnFailure": {"Destination": "lambed:local"}}
+)
+assert put["FunctionArn"] == f"{arn}:$LATEST" and put["LastModified"].year >= 2025 and "MaximumEventAgeInSeconds" not in put, put
+assert put["DestinationConfig"] == {"OnSuccess": {}, "OnFailure": {"Destination": "lambed:local"}}
+merged = aws_lambda.update_function_event_invoke_config(FunctionName="story", MaximumEventAgeInSeconds=60)
+assert (merged["MaximumRetryAttempts"], merged["MaximumEventAgeInSeconds"]) == (1, 60)
+pages = aws_lambda.get_paginator("list_function_event_invoke_configs").paginate(FunctionName="story")
+assert [c["FunctionArn"] for page in pages for c in page["FunctionEventInvokeConfigs"]] == [f"{arn}:$LATEST"]
+aws_lambda.delete_function_event_invoke_config(FunctionName="story")
+refused(lambda: aws_lambda.get_function_event_invoke_config(FunctionName="story"),
+        "ResourceNotFoundException", 404, f"The function {arn}:$LATEST doesn't have an EventInvokeConfig")
 assert aws_lambda.invoke(FunctionName="story", InvocationType="DryRun")["StatusCode"] == 204
 refused(lambda: aws_lambda.list_layers(), "OperationNotSupportedException", 501, "ListLayers")
 refused(lambda: aws_lambda.get_policy(FunctionName="story"), "ResourceNotFoundException", 404, "No policy is associated")

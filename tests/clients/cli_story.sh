@@ -59,7 +59,12 @@ aws lambda put-function-concurrency --function-name story --reserved-concurrent-
 refused 'TooManyRequestsException' invoke '{}'
 aws lambda delete-function-concurrency --function-name story
 is "$(invoke '{}' --query StatusCode)" 200
-refused 'OperationNotSupportedException' invoke '{}' --invocation-type Event
+is "$(invoke '{}' --invocation-type Event --query StatusCode)" 202
+is "$(aws lambda put-function-event-invoke-config --function-name story --maximum-retry-attempts 0 \
+  --destination-config OnFailure={Destination=lambed:local} --query DestinationConfig.OnFailure.Destination)" lambed:local
+is "$(aws lambda get-function-event-invoke-config --function-name story --query MaximumRetryAttempts)" 0
+aws lambda delete-function-event-invoke-config --function-name story
+refused "doesn't have an EventInvokeConfig" aws lambda get-function-event-invoke-config --function-name story
 refused 'is not supported by this version of lambed' aws lambda list-event-source-mappings
 
 is "$(aws lambda list-functions --query 'Functions[].FunctionName')" story

@@ -9,6 +9,7 @@ import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import {
   CreateAliasCommand, CreateFunctionCommand, DeleteFunctionCommand, DeleteFunctionConcurrencyCommand, GetFunctionCommand,
   InvokeCommand, Lambda, ListFunctionsCommand, ListLayersCommand, PublishVersionCommand, PutFunctionConcurrencyCommand,
+  PutFunctionEventInvokeConfigCommand,
   UpdateAliasCommand, UpdateFunctionCodeCommand, waitUntilFunctionActiveV2, waitUntilFunctionUpdatedV2,
 } from '@aws-sdk/client-lambda';
 
@@ -94,7 +95,11 @@ assert.equal((await invoke({}, { Qualifier: 'live' })).answer.ExecutedVersion, '
 await lambda.send(new PutFunctionConcurrencyCommand({ FunctionName: 'story', ReservedConcurrentExecutions: 0 }));
 await refused(invoke({}), 'TooManyRequestsException', 429, 'Rate Exceeded.');
 await lambda.send(new DeleteFunctionConcurrencyCommand({ FunctionName: 'story' }));
-await refused(invoke({}, { InvocationType: 'Event' }), 'OperationNotSupportedException', 501, 'Event');
+const accepted = await lambda.send(new InvokeCommand({ FunctionName: 'story', InvocationType: 'Event', Payload: '{}' }));
+assert.equal(accepted.StatusCode, 202);
+const config = await lambda.send(new PutFunctionEventInvokeConfigCommand({ FunctionName: 'story', MaximumRetryAttempts: 0 }));
+assert.equal(config.FunctionArn, `${arn}:$LATEST`);
+assert.ok(config.LastModified instanceof Date);
 await refused(lambda.send(new ListLayersCommand({})), 'OperationNotSupportedException', 501, 'ListLayers');
 assert.deepEqual((await lambda.send(new ListFunctionsCommand({}))).Functions.map((f) => f.FunctionName), ['story']);
 

@@ -37,8 +37,7 @@ struct RecordedSettings {
   std::string architecture = "x86_64";
   std::string tracing_mode = "PassThrough";
   std::string snap_start = "None";
-  std::string kms_key_arn = {};             // empty: none
-  std::string dead_letter_target_arn = {};  // empty: none
+  std::string kms_key_arn = {};  // empty: none
 };
 
 enum class LogFormat { kText, kJson };
@@ -66,6 +65,8 @@ struct CreateFunctionRequest {
   std::string application_log_level = {};  // with JSON logs only; default INFO
   std::string system_log_level = {};       // the same
   RecordedSettings recorded = {};
+  // Where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or "lambed:local". Empty: nowhere.
+  std::string dead_letter_target_arn = {};
 };
 
 // What UpdateFunctionConfiguration takes: unset members stay as they are.
@@ -86,6 +87,7 @@ struct UpdateConfigurationRequest {
   std::optional<std::string> application_log_level = {};
   std::optional<std::string> system_log_level = {};
   std::optional<RecordedSettings> recorded = {};
+  std::optional<std::string> dead_letter_target_arn = {};  // set but empty: none any more
 };
 
 struct UpdateCodeRequest {
@@ -116,6 +118,7 @@ struct FunctionConfiguration {
   std::string application_log_level;  // empty unless the logs are JSON
   std::string system_log_level;
   RecordedSettings recorded;
+  std::string dead_letter_target_arn;  // empty: none
   Isolation isolation = Isolation::kInProcess;
   std::string code_sha256;  // base64; empty until asked for where the code is a live folder
   std::uint64_t code_size = 0;
@@ -149,6 +152,29 @@ struct AliasConfiguration {
   std::string description;
   std::string revision_id;
   std::map<std::string, double> weights;
+};
+
+// What PutFunctionEventInvokeConfig and UpdateFunctionEventInvokeConfig take: what becomes of events (InvocationType::kEvent)
+// that are sent to a function, or to that version or alias of it. Putting replaces what was there, updating leaves unset
+// members as they are.
+// A destination is the ARN of an SQS queue, an SNS topic, a Lambda function of this gateway, an EventBridge bus or (on_failure
+// only) an S3 bucket; or "lambed:local", the table that Gateway::list_dead_letters reads. Set but empty: none.
+struct EventInvokeRequest {
+  std::string function;
+  std::string qualifier = {};                      // a version number or an alias; empty: $LATEST
+  std::optional<int> maximum_retry_attempts = {};  // 0-2
+  std::optional<int> maximum_event_age_s = {};     // 60-21600
+  std::optional<std::string> on_success = {};
+  std::optional<std::string> on_failure = {};
+};
+
+struct EventInvokeConfiguration {
+  std::string function_arn;                   // with the qualifier, ":$LATEST" too
+  std::optional<int> maximum_retry_attempts;  // unset: Lambda's default, 2
+  std::optional<int> maximum_event_age_s;     // unset: Lambda's default, 21600
+  std::string on_success;                     // empty: none
+  std::string on_failure;
+  std::int64_t last_modified_ms = 0;  // since 1970 (UTC)
 };
 
 }  // namespace lambed

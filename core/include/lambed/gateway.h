@@ -20,7 +20,9 @@
 #include <string_view>
 #include <vector>
 
+#include "lambed/dead_letters.h"
 #include "lambed/errors.h"
+#include "lambed/events.h"
 #include "lambed/function.h"
 #include "lambed/invoke.h"
 #include "lambed/quotas.h"
@@ -47,9 +49,26 @@ struct GatewayOptions {
   // How long close() waits for running handlers after interrupting them. With what the hosts need to stop, a process that
   // ends takes two seconds at most, whatever its handlers do.
   std::chrono::milliseconds close_grace{1500};
+  // Asynchronous invocations (lambed/events.h). A function error is tried again after this time, and then after twice as much;
+  // AWS: a minute, two minutes.
+  std::chrono::milliseconds async_retry_base{60'000};
+  // An embedded gateway keeps events in memory, so many and so many bytes of payload at most: what is over is refused with
+  // TooManyRequestsException, reason EventQueueFull, and what waits when the process ends is gone. (`lambed serve --data` keeps
+  // them on disk.)
+  std::size_t max_waiting_events = 100'000;
+  std::size_t max_waiting_event_bytes = 256 * 1024 * 1024;
+  // How long close() lets attempts of events run on before it interrupts them.
+  std::chrono::milliseconds async_close_wait{1500};
+  EventHook on_event_success = {};
+  EventHook on_event_failure = {};
   // Options for language hosts by language: {"python", {{"interpreter", "/usr/bin/python3.12"}}}. The first gateway that
   // starts a host decides; later ones with other wishes get HostUnavailable.
   std::map<std::string, std::map<std::string, std::string>> host_options = {};
+  // Where SQS, SNS, EventBridge and S3 are, which dead letters and records go to: "http://127.0.0.1:5000". Empty: what
+  // AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> say, else AWS itself. Credentials come from AWS_ACCESS_KEY_ID,
+  // AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, else from a profile in ~/.aws/credentials; the variables are read when the
+  // gateway is made.
+  std::string aws_endpoint_url = {};
   std::shared_ptr<Clock> clock = {};    // null: the system's
   std::shared_ptr<Random> random = {};  // null: the system's
 };
@@ -112,6 +131,14 @@ class Gateway {
   void put_provisioned_concurrency(const std::string& function, const std::string& qualifier,
                                    int environments);
 
+  // What becomes of events that are sent to a function, version or alias. Without a qualifier: to the function's $LATEST.
+  EventInvokeConfiguration put_function_event_invoke_config(const EventInvokeRequest& request);
+  EventInvokeConfiguration update_function_event_invoke_config(const EventInvokeRequest& request);
+  EventInvokeConfiguration get_function_event_invoke_config(const std::string& function,
+                                                            const std::string& qualifier = {}) const;
+  void delete_function_event_invoke_config(const std::string& function, const std::string& qualifier = {});
+  std::vector<EventInvokeConfiguration> list_function_event_invoke_configs(const std::string& function) const;
+
   // ---- Invocations.
   // Blocks until the handler has answered or its limit has passed, and no longer than that. A handler never runs on the
   // caller's thread.
@@ -126,6 +153,23 @@ class Gateway {
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   // The future throws lambed::Error for invocation errors.
   std::future<InvokeResult> invoke_future(InvokeRequest request);
+
+  // InvocationType::kEvent: all forms answer as soon as the event is in the queue, with status 202 and its request id.
+
+  // ---- Asynchronous invocations.
+  // ResourceNotFoundException for an id that is not known (any more); see EventStatus.
+  EventStatus event_status(const std::string& request_id) const;
+  EventCounts event_counts() const;
+
+  // ---- The table of dead letters: what was sent to the target lambed:local. In memory, and bounded: 10,000 letters, 64 MB.
+  // Without payloads, oldest first.
+  std::vector<DeadLetter> list_dead_letters(const DeadLetterQuery& query = {}) const;
+  DeadLetter get_dead_letter(const std::string& id) const;
+  // Sends the events again, as they were called, and takes out of the table what was accepted. What was a success is left
+  // alone. Waits for the events' queue. Not from a callback.
+  Redrive redrive_dead_letters(const DeadLetterSelection& selection = {});
+  // Answers how many there were.
+  std::size_t purge_dead_letters(const DeadLetterSelection& selection = {});
 
   // ---- Observation.
   FunctionUsage usage(const std::string& function) const;

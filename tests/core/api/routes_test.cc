@@ -70,7 +70,9 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_yet_says_so) {
   const auto [table, size] = operations();
   int unsupported = 0;
   for (std::size_t i = 0; i < size; ++i) {
-    if (find_operation(table[i].name) != nullptr || table[i].name == "Invoke") continue;
+    if (find_operation(table[i].name) != nullptr || table[i].name == "Invoke" ||
+        table[i].name == "InvokeAsync")
+      continue;
     ++unsupported;
     http::Request request;
     request.method = table[i].method;
@@ -83,7 +85,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_supported_yet_says_so) {
     BOOST_TEST(body.at("message") ==
                std::string(table[i].name) + " is not supported by this version of lambed.");
   }
-  BOOST_TEST(unsupported == 56);
+  BOOST_TEST(unsupported == 50);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -45,11 +45,18 @@ BOOST_AUTO_TEST_CASE(every_older_layout_becomes_the_present_one_and_keeps_what_i
       if (version >= 1) old->run("INSERT INTO entity VALUES ('k', x'6162', 7)");
       if (version >= 2)
         old->run("INSERT INTO content VALUES ('s', 2); INSERT INTO piece VALUES ('s', 0, x'6162')");
+      if (version >= 3)
+        old->run(
+            "INSERT INTO lane VALUES (1, 'l'); INSERT INTO event VALUES (5, 1, 9, 0, 9, 'name', x'6162')");
+      if (version >= 4) old->run("INSERT INTO dead_letter VALUES (3, 's', 'd', 'f', '{}', x'6162', x'')");
     }
     const auto now = open_database(path);
     BOOST_TEST(now->number("PRAGMA user_version") == kSchemaVersion);
     BOOST_TEST(now->text("SELECT bytes FROM entity WHERE key = 'k'") == (version >= 1 ? "ab" : ""));
     BOOST_TEST(now->text("SELECT bytes FROM piece WHERE sha256 = 's'") == (version >= 2 ? "ab" : ""));
+    BOOST_TEST(now->text("SELECT body FROM event WHERE id = 'name'") == (version >= 3 ? "ab" : ""));
+    BOOST_TEST(now->text("SELECT request FROM dead_letter WHERE delivery = 'd'") ==
+               (version >= 4 ? "ab" : ""));
   }
 }
 
