@@ -71,7 +71,8 @@ void Api::append_event_metrics(std::string& out) {
   one("lambed_async_events_succeeded_total", "counter", "Events that ended with success.", total.succeeded);
   one("lambed_async_retries_total", "counter", "Attempts that failed and will be followed by another.",
       total.retries);
-  one("lambed_async_events_waiting", "gauge", "Events and deliveries that are not over, about.", total.waiting);
+  one("lambed_async_events_waiting", "gauge", "Events and deliveries that are not over, about.",
+      total.waiting);
   one("lambed_destination_delivery_failures_total", "counter",
       "Records that were given up (DestinationDeliveryFailures).", total.destination_delivery_failures);
   one("lambed_dead_letter_errors_total", "counter", "Dead letters that were given up (DeadLetterErrors).",

@@ -6,7 +6,7 @@
 // then, rather than compute) up to half of the account's concurrency for all lanes together. Every lane may run one in any case.
 //
 // An attempt that is throttled or fails in the system uses nothing up: the lane pauses, 1 s at first and twice as long each time up
-// to five minutes, or until one of its own attempts ends. A function error is tried again at its time. See docs/async.md.
+// to five minutes, or until one of its own attempts ends. A function error is tried again at its time. See docs/asynchronous-invocation.md.
 //
 // Threads: accept, status and counts from any thread; everything else on the core loop's thread, which alone touches lanes. Answers
 // of the queue, of attempts and of the deliverer are posted there. Life: start() -> close(), which keeps what is not done in the
