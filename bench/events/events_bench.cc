@@ -6,13 +6,13 @@
 // SQLite alone, in the same sitting and in turns with ours: as many rows of the same size in each transaction as ours had on average.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,9 +59,7 @@ double per_second(int count, bench::Nanos time) {
 
 class Bench {
  public:
-  explicit Bench(std::string folder) : folder_(std::move(folder)) {
-    open();
-  }
+  explicit Bench(std::string folder) : folder_(std::move(folder)) { open(); }
   ~Bench() { close(); }
 
   // What was stored before goes on.
@@ -73,7 +71,8 @@ class Bench {
     options.log_sink = std::make_shared<NoLog>();
     options.async_close_wait = 10s;
     options.on_event_success = [this](const lambed::EventOutcome& outcome) {
-      if (!watched_.empty() && outcome.request_id == watched_) watched_end_ = Clock::now().time_since_epoch().count();
+      if (!watched_.empty() && outcome.request_id == watched_)
+        watched_end_ = Clock::now().time_since_epoch().count();
       done_.fetch_add(1, std::memory_order_release);
     };
     core_ = std::make_unique<lambed::gateway::Core>(options, storage_->storage(), true);
@@ -100,8 +99,9 @@ class Bench {
   void hold(const std::string& function) {
     core_->catalog().put_function_concurrency(function, 1).value();
     std::ofstream(flag(function)) << "held";
-    core_->engine().invoke({.function = function, .payload = "{\"hold\":\"" + flag(function) + "\"}"},
-                           [](InvokeResult) {}, lambed::CallbackThread::kAny);
+    core_->engine().invoke(
+        {.function = function, .payload = "{\"hold\":\"" + flag(function) + "\"}"}, [](InvokeResult) {},
+        lambed::CallbackThread::kAny);
     std::this_thread::sleep_for(200ms);
   }
   void release(const std::string& function) {
@@ -115,21 +115,22 @@ class Bench {
     const auto begin = Clock::now();
     for (int sent = 0; sent < count; ++sent) {
       while (sent - answered.load(std::memory_order_acquire) >= kInFlight) std::this_thread::sleep_for(50us);
-      core_->engine().invoke({.function = function, .payload = payload(), .type = InvocationType::kEvent},
-                             [&](InvokeResult result) {
-                               if (result.error) ++failed;
-                               answered.fetch_add(1, std::memory_order_release);
-                             },
-                             lambed::CallbackThread::kAny);
+      core_->engine().invoke(
+          {.function = function, .payload = payload(), .type = InvocationType::kEvent},
+          [&](InvokeResult result) {
+            if (result.error) ++failed;
+            answered.fetch_add(1, std::memory_order_release);
+          },
+          lambed::CallbackThread::kAny);
     }
     while (answered.load() < count) std::this_thread::sleep_for(50us);
     const auto time = Clock::now() - begin;
     if (failed > 0) throw std::runtime_error(std::to_string(failed) + " events were refused");
     return time;
   }
-  // The rate at which `count` events end once the first has: a lane that was held looks again after a pause of seconds.
-  double drain(int count) {
-    const long before = done_.load();
+  long done() const { return done_.load(); }
+  // The rate at which `count` events after the first `before` end once the first has: a lane that was held looks again after a pause of seconds.
+  double drain(int count, long before) {
     const auto wait_for = [&](long until) {
       const auto begin = Clock::now();
       while (done_.load(std::memory_order_acquire) < until) {
@@ -155,7 +156,9 @@ class Bench {
     watched_ = id;
     const auto begin = Clock::now();
     core_->engine()
-        .invoke({.function = function, .payload = payload(), .type = InvocationType::kEvent, .request_id = id}, {})
+        .invoke(
+            {.function = function, .payload = payload(), .type = InvocationType::kEvent, .request_id = id},
+            {})
         .value();
     while (watched_end_ == 0) std::this_thread::sleep_for(50us);
     return bench::Nanos(watched_end_.load() - begin.time_since_epoch().count());
@@ -198,7 +201,11 @@ bench::Nanos floor(const std::string& folder, int count, int batch) {
   for (int row = 0; row < count;) {
     connection->run("BEGIN IMMEDIATE");
     for (int end = std::min(count, row + batch); row < end; ++row)
-      insert.bind(1, row + 1).bind(2, 1'764'000'000'000 + row / 100).bind_blob(3, id).bind_blob(4, body).run();
+      insert.bind(1, row + 1)
+          .bind(2, 1'764'000'000'000 + row / 100)
+          .bind_blob(3, id)
+          .bind_blob(4, body)
+          .run();
     connection->run("COMMIT");
   }
   return Clock::now() - begin;
@@ -229,7 +236,8 @@ int main(int argc, char** argv) {
     bench::Targets targets;
     bench::Table table({"", "median", "worst round"});
     const auto row = [&](const std::string& name, std::vector<double> rates) {
-      table.row({name, rate_text(bench::median(rates)), rate_text(*std::min_element(rates.begin(), rates.end()))});
+      table.row(
+          {name, rate_text(bench::median(rates)), rate_text(*std::min_element(rates.begin(), rates.end()))});
     };
     {
       Bench bench(folder);
@@ -243,8 +251,9 @@ int main(int argc, char** argv) {
         floors.push_back(
             per_second(scale.events, floor(folder, scale.events, std::max(1, static_cast<int>(batch)))));
         ratios.push_back(ours.back() / floors.back());
+        const long before_drain = bench.done();
         bench.release("other");
-        drains.push_back(bench.drain(scale.events));
+        drains.push_back(bench.drain(scale.events, before_drain));
         bench.wait_until_empty();
       }
       row("enqueue, empty queue", ours);
@@ -262,16 +271,18 @@ int main(int argc, char** argv) {
       for (int round = 0; round < scale.rounds; ++round) {
         bench.hold("other");
         late.push_back(per_second(scale.events, bench.send("other", scale.events)));
+        const long before_drain = bench.done();
         bench.release("other");
-        late_drains.push_back(bench.drain(scale.events));
+        late_drains.push_back(bench.drain(scale.events, before_drain));
       }
       const std::string many = std::to_string(bench.depth());
       row("enqueue, " + many + " waiting", late);
       row("drain of another function, " + many + " waiting", late_drains);
       targets.at_most("memory grown by " + many + " waiting events", grown, 50, " MB");
-      targets.at_least("enqueue with them against without", bench::median(late) / bench::median(ours), 0.9, "x");
-      targets.at_least("dispatch with them against without", bench::median(late_drains) / bench::median(drains),
-                       0.9, "x");
+      targets.at_least("enqueue with them against without", bench::median(late) / bench::median(ours), 0.9,
+                       "x");
+      targets.at_least("dispatch with them against without",
+                       bench::median(late_drains) / bench::median(drains), 0.9, "x");
 
       bench.release("backlog");
       bench.close();
@@ -279,15 +290,15 @@ int main(int argc, char** argv) {
       bench.open();
       const double reopened = std::chrono::duration<double>(bench.opened() - begin).count();
       targets.at_most("reopening the queue with them", reopened, 2, " s");
-      for (int round = 0; round < scale.rounds; ++round)
-        own.push_back(bench.drain(scale.events / 2));
+      for (int round = 0; round < scale.rounds; ++round) own.push_back(bench.drain(scale.events / 2, bench.done()));
       row("drain of the backlog itself", own);
       bench::Samples waits;
       for (int i = 0; i < scale.singles && bench.depth() > 1000; ++i) waits.add(bench.one("single"));
-      std::printf("One event of another function, %zu times while the backlog runs: median %s, worst %s\n", waits.size(),
-                  bench::duration_text(waits.median_ns()).c_str(),
+      std::printf("One event of another function, %zu times while the backlog runs: median %s, worst %s\n",
+                  waits.size(), bench::duration_text(waits.median_ns()).c_str(),
                   bench::duration_text(waits.quantile_ns(1)).c_str());
-      targets.at_most("another function's event beside the backlog, worst", waits.quantile_ns(1) / 1e6, 100, " ms");
+      targets.at_most("another function's event beside the backlog, worst", waits.quantile_ns(1) / 1e6, 100,
+                      " ms");
       bench.close();
     }
     table.print();

@@ -36,6 +36,13 @@ Napi::Value to_js(Napi::Env env, const std::vector<HostReport>& hosts);
 Napi::Value to_js(Napi::Env env, const std::optional<int>& number);
 Napi::Object to_js(Napi::Env env, const StoredLogRecord& record);
 
+template <typename T>
+Napi::Value list_to_js(Napi::Env env, const std::vector<T>& items) {
+  Napi::Array list = Napi::Array::New(env, items.size());
+  for (std::uint32_t at = 0; at < items.size(); ++at) list.Set(at, to_js(env, items[at]));
+  return list;
+}
+
 // Reads one object: each method answers nothing for a member that is undefined or null.
 class Members {
  public:

@@ -23,7 +23,7 @@ json describe(const EventInvokeConfiguration& configuration) {
   return out;
 }
 
-EventInvokeRequest request_of(const Call& call) {
+EventInvokeRequest event_invoke_of(const Call& call) {
   const Members body = call.body();
   EventInvokeRequest request;
   request.function = call.function();
@@ -45,11 +45,11 @@ EventInvokeRequest request_of(const Call& call) {
 }  // namespace
 
 Reply put_event_invoke(Api&, Scope& scope, Call& call) {
-  return {200, describe(scope.catalog().put_event_invoke(request_of(call)).value())};
+  return {200, describe(scope.catalog().put_event_invoke(event_invoke_of(call)).value())};
 }
 
 Reply update_event_invoke(Api&, Scope& scope, Call& call) {
-  return {200, describe(scope.catalog().update_event_invoke(request_of(call)).value())};
+  return {200, describe(scope.catalog().update_event_invoke(event_invoke_of(call)).value())};
 }
 
 Reply get_event_invoke(Api&, Scope& scope, Call& call) {

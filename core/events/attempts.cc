@@ -338,9 +338,16 @@ Dispatcher::Begun Dispatcher::begin_delivery(Lane& lane, Item item) {
 
 void Dispatcher::finish_delivery(Lane& lane, Running& running, const DeliveryResult& result) {
   switch (result.kind) {
-    case DeliveryResult::Kind::kRetryLater:
-      put_back(lane, std::move(running.item));
+    case DeliveryResult::Kind::kRetryLater: {
+      // Behind the others, so that one that its target never takes does not stand in their way; and none of them for a while, so
+      // that a target that is down is not asked a thousand times a second.
+      const int doublings = std::clamp(running.item.attempts - 1, 0, 9);
+      const Millis wait = std::min<Millis>(1000LL << doublings, 300'000);
+      owe({{running.item.token, Settlement::Kind::kNak, time_.now() + wait, running.item.attempts},
+           lane.name,
+           {}});
       return pause(lane);
+    }
     case DeliveryResult::Kind::kRefused:
       give_up_delivery(lane, running.delivery, result.words);
       break;

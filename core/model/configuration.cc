@@ -44,8 +44,6 @@ constexpr std::string_view kReservedVariables[] = {"_HANDLER",
                                                    "LAMBDA_RUNTIME_DIR",
                                                    "LAMBDA_TASK_ROOT"};
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
 bool is_role(std::string_view role) {
   constexpr std::string_view start = "arn:aws";
   if (!role.starts_with(start)) return false;

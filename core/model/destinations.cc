@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "model/characters.h"
@@ -19,14 +18,6 @@ constexpr std::string_view kDeadLetterPattern = R"((arn:(aws[a-zA-Z-]*)?:[a-z0-9
 constexpr std::size_t kMostDestination = 350;
 constexpr std::size_t kMostDeadLetterTarget = 10'000;
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_letter(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z'); }
-
-template <class Of>
-bool all_of(std::string_view text, Of of) {
-  return std::all_of(text.begin(), text.end(), of);
-}
-
 // partition, service, region, account, resource; the last with all colons that follow.
 std::optional<std::array<std::string_view, 5>> fields_of(std::string_view arn) {
   if (!arn.starts_with("arn:")) return std::nullopt;
@@ -42,13 +33,13 @@ std::optional<std::array<std::string_view, 5>> fields_of(std::string_view arn) {
   return fields;
 }
 
-bool is_partition(std::string_view text) {
+bool is_arn_partition(std::string_view text) {
   return text.starts_with("aws") &&
          all_of(text, [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
 }
 
 // (eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\d
-bool is_region(std::string_view text) {
+bool is_arn_region(std::string_view text) {
   if (text.starts_with("eusc-")) text.remove_prefix(5);
   if (text.size() < 6 || !is_lower(text[0]) || !is_lower(text[1])) return false;
   text.remove_prefix(2);
@@ -64,8 +55,6 @@ bool is_region(std::string_view text) {
   return text.size() >= 2 && text[0] == '-' && all_of(text.substr(1), is_lower);
 }
 
-bool is_account(std::string_view text) { return text.size() == 12 && all_of(text, is_digit); }
-
 bool fits_destination_pattern(std::string_view text) {
   if (text.empty() || text == kLocalTarget) return true;
   if (text.starts_with("kafka://")) {
@@ -77,9 +66,9 @@ bool fits_destination_pattern(std::string_view text) {
   const auto fields = fields_of(text);
   if (!fields || (*fields)[4].find('\n') != std::string_view::npos) return false;
   const auto& [partition, service, region, account, resource] = *fields;
-  return is_partition(partition) && !service.empty() &&
+  return is_arn_partition(partition) && !service.empty() &&
          all_of(service, [](char c) { return is_letter(c) || is_digit(c) || c == '-'; }) &&
-         (region.empty() || is_region(region)) && (account.empty() || is_account(account));
+         (region.empty() || is_arn_region(region)) && (account.empty() || is_account(account));
 }
 
 bool fits_dead_letter_pattern(std::string_view text) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 #include "model/characters.h"
@@ -26,17 +25,9 @@ constexpr char kQualifierPattern[] = R"(\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+
 constexpr std::size_t kMaxName = 64;
 constexpr std::size_t kMaxQualifier = 128;
 
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_name_character(char c) {
   return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
 }
-
-template <class Predicate>
-bool all_of(std::string_view text, Predicate predicate) {
-  return std::all_of(text.begin(), text.end(), predicate);
-}
-
-bool is_account(std::string_view text) { return text.size() == 12 && all_of(text, is_digit); }
 
 bool is_partition(std::string_view text) {
   return text.starts_with("aws") &&
@@ -133,6 +124,8 @@ std::string FunctionReference::arn() const { return function_arn({region, accoun
 std::string FunctionReference::qualified_arn() const {
   return function_arn({region, account}, name, qualifier);
 }
+
+bool is_account(std::string_view text) { return text.size() == 12 && all_of(text, is_digit); }
 
 bool is_version_number(std::string_view qualifier) {
   return !qualifier.empty() && all_of(qualifier, is_digit);

@@ -43,6 +43,7 @@ enum class NameUse { kRead, kDelete, kCreate };
 Result<FunctionReference> parse_function_reference(std::string_view text, std::string_view qualifier,
                                                    const Scope& scope, NameUse use = NameUse::kRead);
 
+bool is_account(std::string_view text);              // 12 digits
 bool is_version_number(std::string_view qualifier);  // digits only
 inline bool is_latest(std::string_view qualifier) { return qualifier == "$LATEST"; }
 

@@ -7,7 +7,8 @@ version: str
 # payload, status_code, function_error, request_id, executed_version, log_tail (base64), duration_ms, billed_duration_ms,
 # init_duration_ms, memory_size_mb, max_memory_used_mb
 Fields = tuple[str | bytes, int, str, str, str, str, float, int, float, int, int]
-# function, payload, qualifier, type (0 RequestResponse, 1 Event, 2 DryRun), log tail; client context, Cognito identity, trace id, tenant id, request id
+# function, payload, qualifier, type (0 RequestResponse, 1 Event, 2 DryRun), log tail; client context, Cognito identity,
+# trace id, tenant id, request id
 Request = tuple[str, str | bytes, str, int, bool] | tuple[str, str | bytes, str, int, bool, str, str, str, str, str]
 
 class Completions:

@@ -61,7 +61,7 @@ aws lambda delete-function-concurrency --function-name story
 is "$(invoke '{}' --query StatusCode)" 200
 is "$(invoke '{}' --invocation-type Event --query StatusCode)" 202
 is "$(aws lambda put-function-event-invoke-config --function-name story --maximum-retry-attempts 0 \
-  --destination-config OnFailure={Destination=lambed:local} --query DestinationConfig.OnFailure.Destination)" lambed:local
+  --destination-config 'OnFailure={Destination=lambed:local}' --query DestinationConfig.OnFailure.Destination)" lambed:local
 is "$(aws lambda get-function-event-invoke-config --function-name story --query MaximumRetryAttempts)" 0
 aws lambda delete-function-event-invoke-config --function-name story
 refused "doesn't have an EventInvokeConfig" aws lambda get-function-event-invoke-config --function-name story

@@ -43,7 +43,8 @@ bool eventually(const std::function<bool()>& condition) {
 class Server {
  public:
   Server(const std::string& data, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {LAMBED_PROGRAM, "serve", "--listen", "127.0.0.1:0", "--quiet", "--data", data};
+    std::vector<std::string> words = {LAMBED_PROGRAM, "serve",  "--listen", "127.0.0.1:0",
+                                      "--quiet",      "--data", data};
     words.insert(words.end(), more.begin(), more.end());
     process_.emplace(words);
     BOOST_REQUIRE_MESSAGE(process_->wait_for_error_text("/invocations\n", kPatience), process_->error_text());
@@ -147,8 +148,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_queue_refuses_events_and_everything_else_is_serve
   }
   std::ofstream(data + "/events.db", std::ios::trunc) << std::string(8192, 'x');
   Server server(data);
-  BOOST_TEST(server.process().error_text().find("asynchronous invocations are refused, everything else is served") !=
-             std::string::npos);
+  BOOST_TEST(server.process().error_text().find(
+                 "asynchronous invocations are refused, everything else is served") != std::string::npos);
   BOOST_TEST(server.send("f", "{}", "RequestResponse").status == 200);
   const http::Response refused = server.send("f", "{}");
   BOOST_TEST(refused.status == 500);
@@ -175,7 +176,9 @@ BOOST_AUTO_TEST_CASE(no_kill_loses_an_event_that_was_acknowledged) {
   const std::string data = folder.path() + "/data", diary = folder.path() + "/diary";
   const std::string source =
       "import os\n"
-      "diary = os.open('" + diary + "', os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n"
+      "diary = os.open('" +
+      diary +
+      "', os.O_WRONLY | os.O_APPEND | os.O_CREAT)\n"
       "def handler(event, context):\n"
       "    os.write(diary, f'{event[\"id\"]} {os.getpid()}\\n'.encode())\n";
   const int rounds = is_long() ? 100 : 8;
@@ -195,7 +198,8 @@ BOOST_AUTO_TEST_CASE(no_kill_loses_an_event_that_was_acknowledged) {
       clients.emplace_back([&, client] {
         try {
           for (int i = 0;; ++i) {
-            const std::string id = std::to_string(round) + "-" + std::to_string(client) + "-" + std::to_string(i);
+            const std::string id =
+                std::to_string(round) + "-" + std::to_string(client) + "-" + std::to_string(i);
             const http::Response answer = server.send(i % 2 == 0 ? "f" : "g", json{{"id", id}}.dump());
             if (answer.status != 202) continue;
             std::lock_guard lock(mutex);

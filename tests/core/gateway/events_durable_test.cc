@@ -98,8 +98,9 @@ struct DurableFixture : ScriptedFixture {
     clock->advance(by);
     for (int turn = 0; turn < 4; ++turn) {
       std::promise<void> looked;
-      core->engine().invoke({.function = "no-such-function"}, [&](InvokeResult) { looked.set_value(); },
-                            CallbackThread::kCoreLoop);
+      core->engine().invoke(
+          {.function = "no-such-function"}, [&](InvokeResult) { looked.set_value(); },
+          CallbackThread::kCoreLoop);
       looked.get_future().wait();
     }
   }
@@ -200,8 +201,9 @@ BOOST_AUTO_TEST_CASE(a_target_that_is_away_gets_its_delivery_when_it_is_back_als
   stop();
   target.become(DeliveryResult::Kind::kDelivered);
   start();
-  BOOST_REQUIRE(await([&] { return target.seen().size() == tries + 1; }));
+  BOOST_REQUIRE(await_passing([&] { return target.seen().size() == tries + 1; }, 1s));
   BOOST_TEST(await([&] { return queue->depth() == 0; }));
+  BOOST_TEST(target.seen().back().attempt == static_cast<int>(tries) + 1);
   const Delivery delivery = target.seen().back();
   BOOST_TEST(delivery.id == id + "/failure");
   BOOST_TEST((delivery.kind == events::DeliveryKind::kOnFailure));
