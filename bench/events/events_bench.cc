@@ -290,7 +290,8 @@ int main(int argc, char** argv) {
       bench.open();
       const double reopened = std::chrono::duration<double>(bench.opened() - begin).count();
       targets.at_most("reopening the queue with them", reopened, 2, " s");
-      for (int round = 0; round < scale.rounds; ++round) own.push_back(bench.drain(scale.events / 2, bench.done()));
+      for (int round = 0; round < scale.rounds; ++round)
+        own.push_back(bench.drain(scale.events / 2, bench.done()));
       row("drain of the backlog itself", own);
       bench::Samples waits;
       for (int i = 0; i < scale.singles && bench.depth() > 1000; ++i) waits.add(bench.one("single"));
