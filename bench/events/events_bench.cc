@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "catalog/code_packages.h"
 #include "events/durable_queue.h"
 #include "figures.h"
 #include "gateway/core.h"
@@ -77,19 +78,20 @@ class Bench {
     };
     core_ = std::make_unique<lambed::gateway::Core>(options, storage_->storage(), true);
     for (const char* name : {"backlog", "other", "single"}) {
-      if (core_->catalog().directory().find(name) != nullptr) continue;
-      core_->catalog()
-          .create_function({.name = name,
-                            .runtime = "python3.11",
-                            .handler = "app.handler",
-                            .code = lambed::Code::inline_source(source()),
-                            .timeout_s = 900})
-          .value();
+      if (core_->catalog().directory().find(name) == nullptr)
+        core_->catalog()
+            .create_function({.name = name,
+                              .runtime = "python3.11",
+                              .handler = "app.handler",
+                              .code = lambed::Code::inline_source(source()),
+                              .timeout_s = 900})
+            .value();
       core_->engine().invoke({.function = name}, {}).value();
     }
   }
   void close() {
     for (const char* name : {"backlog", "other"}) std::filesystem::remove(flag(name));
+    if (storage_ != nullptr) storage_->storage().packages->keep_blobs();  // as the server does at its end
     core_.reset();
     queue_.reset();
     storage_.reset();
@@ -132,9 +134,22 @@ class Bench {
   // The rate at which `count` events after the first `before` end once the first has: a lane that was held looks again after a pause of seconds.
   double drain(int count, long before) {
     const auto wait_for = [&](long until) {
-      const auto begin = Clock::now();
+      auto progress = Clock::now();
+      long seen = done_.load();
       while (done_.load(std::memory_order_acquire) < until) {
-        if (Clock::now() - begin > 400s) throw std::runtime_error("events are stuck");
+        if (done_.load() != seen) {
+          seen = done_.load();
+          progress = Clock::now();
+        }
+        if (Clock::now() - progress > 30s) {
+          const lambed::EventCounts counts = core_->events().counts();
+          throw std::runtime_error(
+              "events are stuck: " + std::to_string(until - seen) + " of " + std::to_string(count) +
+              " to come, " + std::to_string(counts.waiting) + " wait, " + std::to_string(counts.succeeded) +
+              " succeeded, " + std::to_string(counts.dropped) + " dropped, " +
+              std::to_string(counts.retries) + " retries, " + std::to_string(counts.age_seconds_count) +
+              " attempts, trouble: " + queue_->trouble());
+        }
         std::this_thread::sleep_for(100us);
       }
       return Clock::now();
@@ -229,7 +244,8 @@ int main(int argc, char** argv) {
       return 2;
     }
   }
-  folder += "/bench-events-" + std::to_string(::getpid());
+  // Handlers have a working folder of their own.
+  folder = std::filesystem::absolute(folder).string() + "/bench-events-" + std::to_string(::getpid());
   std::filesystem::create_directories(folder);
   int status = 0;
   try {

@@ -141,11 +141,10 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
   }
   const Error& error = admitted.error();
   if (is_passing(error)) {
-    lane.last_status = error.http_status();
     lane.window = std::max(1, lane.running);
     lane.no_growth_until = clock_->now() + to_nanos(std::chrono::seconds(1));
     put_back(lane, std::move(running->item));
-    pause(lane);
+    pause(lane, error);
     return Begun::kPaused;
   }
   // The version or alias is gone, or what was accepted is not acceptable any more.
@@ -160,6 +159,18 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
               error.http_status(),
               error.message()});
   return Begun::kOver;
+}
+
+void Dispatcher::pause(Lane& lane, const Error& error) {
+  const bool is_first = lane.pause == 0;
+  lane.last_status = error.http_status();
+  pause(lane);
+  const bool is_of_system =
+      error.code() != ErrorCode::TooManyRequestsException && error.code() != ErrorCode::GatewayClosed;
+  if (is_first && is_of_system) {
+    notice(lane.subject,
+           "lambed: events wait, since one could not be run and will be tried again: " + error.message());
+  }
 }
 
 void Dispatcher::finish(Ended& end) {
@@ -185,9 +196,8 @@ void Dispatcher::finish_event(Lane& lane, Running& running, InvokeResult result)
     // It was admitted and has not reached a handler: the gateway closes, or there is no host.
     if (is_passing(*result.error)) {
       journal_.set_back(item.id);
-      lane.last_status = result.error->http_status();
       put_back(lane, std::move(item));
-      return pause(lane);
+      return pause(lane, *result.error);
     }
     const int status = result.error->http_status();
     const std::string message = result.error->message();

@@ -98,6 +98,8 @@ class Dispatcher final : public invocation::EventQueue, public std::enable_share
   void grow(Lane& lane);
   void put_back(Lane& lane, Item item);
   void pause(Lane& lane);
+  // The same for what is no fault of the event's; errors of the system are named on the log, once in a row of them.
+  void pause(Lane& lane, const Error& error);
   void forget_if_done(Lane& lane);
 
   // ---- On the core loop: attempts.

@@ -53,6 +53,9 @@ struct DurableQueue::Statements {
 
 DurableQueue::DurableQueue(std::unique_ptr<Connection> connection, std::shared_ptr<Random> random)
     : random_(std::move(random)) {
+  // A backlog's inner pages stay in memory, and a burst is copied out of the log in few large steps.
+  connection->run("PRAGMA cache_size = -16000");
+  connection->run("PRAGMA wal_autocheckpoint = 8000");
   connection->run("DELETE FROM lane WHERE NOT EXISTS (SELECT 1 FROM event WHERE event.lane = lane.id)");
   {
     Statement all(*connection, "SELECT id, name FROM lane");
