@@ -322,6 +322,10 @@ class Catalogue:
         return EventInvokeConfiguration(**self._own().get_function_event_invoke_config(function, qualifier))
 
     def delete_function_event_invoke_config(self, function: str, qualifier: str = "") -> None:
+        """What becomes of events of that function, version or alias is as by default again.
+
+        Raises ResourceNotFoundException when nothing was configured.
+        """
         self._own().delete_function_event_invoke_config(function, qualifier)
 
     def list_function_event_invoke_configs(self, function: str) -> list[EventInvokeConfiguration]:
