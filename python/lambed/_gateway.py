@@ -211,6 +211,7 @@ class Gateway(Catalogue, DeadLetters):
         return EventStatus(**self._own().event_status(request_id))
 
     def event_counts(self) -> EventCounts:
+        """How many events wait, run, have ended and how, since this gateway was made."""
         return EventCounts(**self._own().event_counts())
 
     # ---- Observation.

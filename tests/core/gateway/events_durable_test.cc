@@ -1,5 +1,7 @@
 // Events with a queue on disk: a restart, a full disk; and deliveries whose target is away.
+#include <future>
 #include <mutex>
+#include <optional>
 
 #include "base/clock.h"
 #include "core/gateway/scripted.h"
@@ -189,9 +191,18 @@ BOOST_AUTO_TEST_CASE(a_target_that_is_away_gets_its_delivery_when_it_is_back_als
   target.become(DeliveryResult::Kind::kRetryLater);
   const std::string id = send("hello", R"({"n":1})");
   BOOST_REQUIRE(await([&] { return target.seen().size() == 1; }));
+  // Its next time is counted from when its end was noted, so no time may pass before that.
+  const auto tries_noted = [&] {
+    std::promise<int> noted;
+    queue->find(id + "/failure", [&](bool ok, const std::optional<events::Found>& found) {
+      noted.set_value(ok && found ? found->attempts : 0);
+    });
+    return noted.get_future().get();
+  };
   // After 1 s, 2 s, 4 s.
   std::size_t tries = 1;
   for (const auto pause : {1s, 2s, 4s}) {
+    BOOST_REQUIRE(await([&] { return tries_noted() == static_cast<int>(tries); }));
     advance(pause - 1ms);
     BOOST_TEST(target.seen().size() == tries);
     advance(1ms);
