@@ -54,10 +54,10 @@ json to_json(const FunctionConfiguration& c) {
                                                   "architecture", r.architecture, usual.architecture},
                                               {"tracing", r.tracing_mode, usual.tracing_mode},
                                               {"snap_start", r.snap_start, usual.snap_start},
-                                              {"kms_key", r.kms_key_arn, usual.kms_key_arn},
-                                              {"dead_letters", c.dead_letter_target_arn, {}}}) {
+                                              {"kms_key", r.kms_key_arn, usual.kms_key_arn}}) {
     if (value != ordinary) object[name] = value;
   }
+  if (!c.dead_letter_target_arn.empty()) object["dead_letters"] = c.dead_letter_target_arn;
   return object;
 }
 
