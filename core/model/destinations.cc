@@ -104,18 +104,18 @@ std::optional<Target> parse_target(std::string_view text) {
   Target target{TargetKind::kSqs,    std::string(text),    std::string(partition),
                 std::string(region), std::string(account), std::string(resource)};
   if (resource.empty()) return std::nullopt;
-  const auto is_placed = [&] { return !region.empty() && !account.empty(); };
-  if (service == "sqs" && is_placed() && resource.find(':') == std::string_view::npos) return target;
-  if (service == "sns" && is_placed() && resource.find(':') == std::string_view::npos) {
+  const bool is_placed = !region.empty() && !account.empty();
+  if (service == "sqs" && is_placed && resource.find(':') == std::string_view::npos) return target;
+  if (service == "sns" && is_placed && resource.find(':') == std::string_view::npos) {
     target.kind = TargetKind::kSns;
     return target;
   }
-  if (service == "lambda" && is_placed() && resource.starts_with("function:")) {
+  if (service == "lambda" && is_placed && resource.starts_with("function:")) {
     target.kind = TargetKind::kFunction;
     target.resource = resource.substr(9);
     return target;
   }
-  if (service == "events" && is_placed() && resource.starts_with("event-bus/") && resource.size() > 10) {
+  if (service == "events" && is_placed && resource.starts_with("event-bus/") && resource.size() > 10) {
     target.kind = TargetKind::kEventBus;
     target.resource = resource.substr(10);
     return target;
