@@ -259,7 +259,7 @@ int main(int argc, char** argv) {
           {name, rate_text(bench::median(rates)), rate_text(*std::min_element(rates.begin(), rates.end()))});
     };
     {
-      Bench bench_of_empty(folder + "/empty");
+      Bench empty(folder + "/empty");  // takes turns with the one whose queue is full
       Bench bench(folder + "/full");
       std::vector<double> ours, floors, drains, ratios;
       double batch = 0;
@@ -283,8 +283,6 @@ int main(int argc, char** argv) {
       targets.at_least("durable enqueue against SQLite alone", bench::median(ratios), 0.5, "x");
       targets.at_least("drain of no-op handlers", bench::median(drains), 10'000, "/s");
 
-      // A second gateway beside the one whose queue is empty, so that rounds of both can take turns.
-      Bench& empty = bench_of_empty;
       bench.hold("backlog");
       const double before = bench::private_memory();
       bench.send("backlog", scale.waiting);

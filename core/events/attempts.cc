@@ -43,6 +43,10 @@ std::string error_message_of(const std::string& document) {
   return text;
 }
 
+Millis expiry(const Item& item, const catalog::FunctionSnapshot& function, const std::string& qualifier) {
+  return item.accepted + 1000LL * catalog::async_policy_of(function, qualifier, *function.latest).max_age_s;
+}
+
 std::string shown_qualifier(const std::string& qualifier) {
   return qualifier.empty() ? std::string("$LATEST") : qualifier;
 }
@@ -54,8 +58,7 @@ Millis Dispatcher::expiry_of(const Lane& lane, const Item& item) const {
   const auto qualifier = decode_qualifier(item.body);
   const Snapshot function = directory_.find(lane.subject);
   if (!qualifier || function == nullptr) return item.accepted;  // over as soon as somebody looks
-  return item.accepted +
-         1000LL * catalog::async_policy_of(*function, *qualifier, *function->latest).max_age_s;
+  return expiry(item, *function, *qualifier);
 }
 
 void Dispatcher::notice(const std::string& function, const std::string& words) const {
@@ -85,7 +88,7 @@ Dispatcher::Begun Dispatcher::begin_event(Lane& lane, Item item) {
     return end(EventState::kFailed, Condition::kRetriesExhausted, "ResourceNotFound", 404,
                "Function not found: " + model::function_arn(options_.scope, lane.subject));
   }
-  if (time_.now() >= expiry_of(lane, item)) {
+  if (time_.now() >= expiry(item, *function, record->qualifier)) {
     const int status = lane.last_status != 0 ? lane.last_status : 429;
     return end(EventState::kExpired, Condition::kEventAgeExceeded, name_of(Condition::kEventAgeExceeded),
                status, status == 429 ? "Rate Exceeded." : "The function could not be run in time.");

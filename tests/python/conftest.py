@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 from pathlib import Path
 
@@ -23,6 +24,15 @@ LANGUAGES = list(SOURCES)
 
 # Long enough for a loaded machine; a test that waits so long has failed.
 PATIENCE = 60
+
+
+def eventually(condition):
+    """Waits until the condition holds; returns what it gave."""
+    end = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+    return value
 
 
 @pytest.fixture

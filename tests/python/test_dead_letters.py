@@ -1,29 +1,14 @@
 """Dead letters as Python programs see them."""
 
-import time
-
 import pytest
 
 import lambed
+from conftest import eventually
 from lambed import errors
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
 FAILS = "def handler(event, context): raise ValueError('boom')\n"
 ECHOES = "def handler(event, context): return event\n"
-
-
-@pytest.fixture
-def gateway():
-    with lambed.Gateway(log="none") as made:
-        yield made
-
-
-def eventually(condition):
-    end = time.monotonic() + 30
-    while not (value := condition()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
-    return value
 
 
 def test_dead_letters_are_listed_read_redriven_and_purged(gateway):

@@ -2,21 +2,15 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 
 import lambed
+from conftest import eventually
 from lambed import errors
 
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:q"
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f"
-
-
-@pytest.fixture
-def gateway():
-    with lambed.Gateway(log="none") as made:
-        yield made
 
 
 def make(gateway, **more):
@@ -70,18 +64,11 @@ def test_an_empty_table_of_dead_letters(gateway):
 # ---- Events themselves.
 
 
-def wait_for(condition, patience=20.0):
-    end = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.002)
-
-
 def test_an_event_is_accepted_and_run(gateway):
     make(gateway)
     accepted = gateway.invoke("f", {"n": 1}, invocation_type="Event")
     assert (accepted.status_code, accepted.payload, accepted.executed_version) == (202, None, "")
-    wait_for(lambda: gateway.event_status(accepted.request_id).state == "Succeeded")
+    eventually(lambda: gateway.event_status(accepted.request_id).state == "Succeeded")
     status = gateway.event_status(accepted.request_id)
     assert (status.function_arn, status.attempts, status.condition) == (f"{ARN}:$LATEST", 1, "Success")
     assert status.ended >= status.accepted > 1.7e9
@@ -99,7 +86,7 @@ def test_asyncio_accepts_events_too(gateway):
     accepted = asyncio.run(gateway.ainvoke("f", invocation_type="Event"))
     assert accepted.status_code == 202
     assert gateway.invoke_raw("f", b"{}", invocation_type="Event").status_code == 202
-    wait_for(lambda: gateway.event_counts().succeeded == 2)
+    eventually(lambda: gateway.event_counts().succeeded == 2)
 
 
 def test_hooks_hear_of_the_end():
@@ -118,9 +105,9 @@ def test_hooks_hear_of_the_end():
             code = "def handler(event, context): return 1 / event\n"
             gateway.create_function("f", runtime="python3.11", handler="app.handler", code=lambed.Code.inline(code))
             gateway.invoke("f", 1, invocation_type="Event")
-            wait_for(lambda: len(heard) == 1)
+            eventually(lambda: len(heard) == 1)
             failing = gateway.invoke("f", 0, invocation_type="Event")
-            wait_for(lambda: len(heard) == 2)
+            eventually(lambda: len(heard) == 2)
     finally:
         threading.excepthook = previous
     assert (heard[0].state, heard[0].payload) == ("Succeeded", b"1.0")

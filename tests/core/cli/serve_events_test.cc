@@ -13,90 +13,49 @@
 #include <sstream>
 #include <thread>
 
-#include "base/digest.h"
-#include "core/catalog/zip_builder.h"
+#include "core/cli/served_program.h"
 #include "core/cli/temporary_folder.h"
-#include "http/client.h"
-#include "support/child_process.h"
 
-using lambed::testing::ChildEnd;
-using lambed::testing::ChildProcess;
-using lambed::testing::TemporaryFolder;
+using namespace lambed::testing;
 using nlohmann::json;
 namespace http = lambed::http;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kPatience = 60s;
-constexpr char kFunctions[] = "/2015-03-31/functions";
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
-
-class Server {
+class Server : public ServedProgram {
  public:
-  Server(const std::string& data, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {LAMBED_PROGRAM, "serve",  "--listen", "127.0.0.1:0",
-                                      "--quiet",      "--data", data};
-    words.insert(words.end(), more.begin(), more.end());
-    process_.emplace(words);
-    BOOST_REQUIRE_MESSAGE(process_->wait_for_error_text("/invocations\n", kPatience), process_->error_text());
-    const std::string& text = process_->error_text();
-    const std::string before = "serves the Lambda API at http://127.0.0.1:";
-    port_ = static_cast<std::uint16_t>(std::stoi(text.substr(text.find(before) + before.size())));
-  }
-  http::Response ask(const std::string& method, const std::string& target, const std::string& body = {},
-                     std::vector<http::Header> headers = {}) const {
-    http::Request request;
-    request.method = method;
-    request.target = target;
-    request.body = body;
-    request.headers = std::move(headers);
-    http::Client client("127.0.0.1", port_, kPatience);
-    return client.send(request);
-  }
-  void create(const std::string& name, const std::string& source) {
-    const json request = {{"FunctionName", name},
-                          {"Runtime", "python3.11"},
-                          {"Handler", "app.handler"},
-                          {"Role", "arn:aws:iam::123456789012:role/r"},
-                          {"Timeout", 30},
-                          {"Code", {{"ZipFile", lambed::base64_encode(lambed::test::good_zip(source))}}}};
-    const http::Response made = ask("POST", kFunctions, request.dump());
+  explicit Server(const std::string& data, std::vector<std::string> more = {})
+      : ServedProgram(words_of(data, std::move(more))) {}
+
+  void create(const std::string& name, const std::string& source) const {
+    json request = create_request(name, source);
+    request["Timeout"] = 30;
+    const http::Response made = ask(port(), "POST", kFunctions, request.dump());
     BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);
     BOOST_REQUIRE(eventually([&] {
-      return json::parse(ask("GET", std::string(kFunctions) + "/" + name + "/configuration").body)["State"] ==
-             "Active";
+      const std::string target = std::string(kFunctions) + "/" + name + "/configuration";
+      return json::parse(ask(port(), "GET", target).body)["State"] == "Active";
     }));
   }
-  http::Response send(const std::string& name, const std::string& event,
-                      const std::string& type = "Event") const {
-    return ask("POST", std::string(kFunctions) + "/" + name + "/invocations", event,
-               {{"X-Amz-Invocation-Type", type}});
+  http::Response send(const std::string& name, const std::string& event) const {
+    return invoke(name, event, "Event");
   }
-  json status(const std::string& id) const { return json::parse(ask("GET", "/_lambed/events/" + id).body); }
+  json status(const std::string& id) const {
+    return json::parse(ask(port(), "GET", "/_lambed/events/" + id).body);
+  }
   long waiting() const {
-    const std::string text = ask("GET", "/metrics").body;
+    const std::string text = ask(port(), "GET", "/metrics").body;
     const std::string name = "\nlambed_async_events_waiting ";
     const auto at = text.find(name);
     return at == std::string::npos ? -1 : std::stol(text.substr(at + name.size()));
   }
-  ChildProcess& process() { return *process_; }
-  ChildEnd end() {
-    process_->send_signal(SIGTERM);
-    return process_->wait(kPatience);
-  }
 
  private:
-  std::optional<ChildProcess> process_;
-  std::uint16_t port_ = 0;
+  static std::vector<std::string> words_of(const std::string& data, std::vector<std::string> more) {
+    more.insert(more.begin(), {"--quiet", "--data", data});
+    return more;
+  }
 };
 
 std::string id_of(const http::Response& response) {
@@ -150,11 +109,11 @@ BOOST_AUTO_TEST_CASE(a_damaged_queue_refuses_events_and_everything_else_is_serve
   Server server(data);
   BOOST_TEST(server.process().error_text().find(
                  "asynchronous invocations are refused, everything else is served") != std::string::npos);
-  BOOST_TEST(server.send("f", "{}", "RequestResponse").status == 200);
+  BOOST_TEST(server.invoke("f").status == 200);
   const http::Response refused = server.send("f", "{}");
   BOOST_TEST(refused.status == 500);
   BOOST_TEST(refused.body.find("The event was not stored: ") != std::string::npos, refused.body);
-  const http::Response health = server.ask("GET", "/health");
+  const http::Response health = ask(server.port(), "GET", "/health");
   BOOST_TEST(health.status == 503);
   BOOST_TEST(json::parse(health.body)["events"].get<std::string>().find("events.db") != std::string::npos);
   BOOST_TEST(server.end().exit_code == 0);
@@ -162,8 +121,9 @@ BOOST_AUTO_TEST_CASE(a_damaged_queue_refuses_events_and_everything_else_is_serve
 
 BOOST_AUTO_TEST_CASE(the_time_until_a_retry_is_read_or_refused_in_words) {
   for (const char* wrong : {"x", "60h", "-1s", "", "999999999"}) {
-    const ChildEnd end = lambed::testing::run_program(
-        {LAMBED_PROGRAM, "serve", "--listen", "127.0.0.1:0", "--async-retry-base", wrong}, {}, kPatience);
+    const ChildEnd end =
+        run_program({LAMBED_PROGRAM, "serve", "--listen", "127.0.0.1:0", "--async-retry-base", wrong}, {},
+                    kServePatience);
     BOOST_TEST(end.exit_code == 2, wrong);
     BOOST_TEST(end.err.find("--async-retry-base") != std::string::npos, end.err);
   }
@@ -213,7 +173,7 @@ BOOST_AUTO_TEST_CASE(no_kill_loses_an_event_that_was_acknowledged) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 400));
     server.process().send_signal(SIGKILL);
     for (std::thread& client : clients) client.join();
-    BOOST_TEST(server.process().wait(kPatience).signal == SIGKILL);
+    BOOST_TEST(server.process().wait(kServePatience).signal == SIGKILL);
   }
   Server server(data);
   BOOST_TEST(eventually([&] { return server.waiting() == 0; }));

@@ -17,75 +17,20 @@
 #include <set>
 #include <thread>
 
-#include "base/digest.h"
-#include "core/catalog/zip_builder.h"
+#include "core/cli/served_program.h"
 #include "core/cli/temporary_folder.h"
-#include "http/client.h"
-#include "support/child_process.h"
 
-using lambed::testing::ChildEnd;
-using lambed::testing::ChildOptions;
-using lambed::testing::ChildProcess;
-using lambed::testing::TemporaryFolder;
+using namespace lambed::testing;
+using Server = ServedProgram;
 using nlohmann::json;
 namespace http = lambed::http;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kPatience = 30s;
-constexpr char kFunctions[] = "/2015-03-31/functions";
-
-bool eventually(const std::function<bool()>& condition) {
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
-}
-
-http::Response ask(std::uint16_t port, const std::string& method, const std::string& target,
-                   const std::string& body = {}) {
-  http::Request request;
-  request.method = method;
-  request.target = target;
-  request.body = body;
-  http::Client client("127.0.0.1", port, kPatience);
-  return client.send(request);
-}
-
-class Server {
- public:
-  explicit Server(std::vector<std::string> words) {
-    words.insert(words.begin(), {LAMBED_PROGRAM, "serve", "--listen", "127.0.0.1:0"});
-    process_.emplace(words);
-    const bool started = process_->wait_for_error_text("/invocations\n", kPatience);
-    BOOST_REQUIRE_MESSAGE(started, process_->error_text());
-    const std::string& text = process_->error_text();
-    const std::string before = "serves the Lambda API at http://127.0.0.1:";
-    port_ = static_cast<std::uint16_t>(std::stoi(text.substr(text.find(before) + before.size())));
-  }
-
-  std::uint16_t port() const { return port_; }
-  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
-  ChildProcess& process() { return *process_; }
-  http::Response invoke(const std::string& function, const std::string& event = "{}") const {
-    return ask(port_, "POST", std::string(kFunctions) + "/" + function + "/invocations", event);
-  }
-  ChildEnd end() {
-    process_->send_signal(SIGTERM);
-    return process_->wait(kPatience);
-  }
-
- private:
-  std::optional<ChildProcess> process_;
-  std::uint16_t port_ = 0;
-};
-
 ChildEnd lambed_with(std::vector<std::string> words) {
   words.insert(words.begin(), LAMBED_PROGRAM);
-  return lambed::testing::run_program(words, {}, kPatience);
+  return run_program(words, {}, kServePatience);
 }
 
 std::uint16_t free_port() {
@@ -101,14 +46,6 @@ std::uint16_t free_port() {
 }
 
 bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-json create_request(const std::string& name, const std::string& source) {
-  return {{"FunctionName", name},
-          {"Runtime", "python3.11"},
-          {"Role", "arn:aws:iam::123456789012:role/r"},
-          {"Handler", "app.handler"},
-          {"Code", {{"ZipFile", lambed::base64_encode(lambed::test::good_zip(source))}}}};
-}
 
 }  // namespace
 
@@ -231,7 +168,7 @@ BOOST_AUTO_TEST_CASE(logs_are_shown_and_followed) {
   const ChildEnd ended = server.end();
   BOOST_TEST(ended.exit_code == 0);
   BOOST_TEST(!says(ended.err, "line 2"));
-  const ChildEnd followed = follower.wait(kPatience);
+  const ChildEnd followed = follower.wait(kServePatience);
   BOOST_TEST(followed.exit_code == 0, followed.err);
   BOOST_TEST(says(followed.out, "line 1\n"));
   BOOST_TEST(says(followed.out, "line 2\n"));
@@ -245,7 +182,7 @@ BOOST_AUTO_TEST_CASE(a_request_under_way_is_answered_before_the_end) {
   Server server({"--functions", folder.path()});
   std::string answer;
   std::thread client([&] { answer = server.invoke("slow").body; });
-  BOOST_TEST(server.process().wait_for_error_text("begun\n", kPatience));
+  BOOST_TEST(server.process().wait_for_error_text("begun\n", kServePatience));
   BOOST_TEST(server.end().exit_code == 0);
   client.join();
   BOOST_TEST(answer == "\"done\"");
@@ -359,7 +296,7 @@ BOOST_AUTO_TEST_CASE(kill_9_loses_nothing_that_was_acknowledged) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5 + random() % 300));
     server->send_signal(SIGKILL);
     for (std::thread& client : clients) client.join();
-    BOOST_TEST(server->wait(kPatience).signal == SIGKILL);
+    BOOST_TEST(server->wait(kServePatience).signal == SIGKILL);
   }
   BOOST_TEST(acknowledged > rounds);
   start();

@@ -91,7 +91,7 @@ class EchoApplication : public http::Application {
 };
 
 template <class Condition>
-bool eventually(Condition condition, std::chrono::milliseconds patience = 20s) {
+bool eventually(Condition condition, std::chrono::milliseconds patience = 60s) {
   const auto end = std::chrono::steady_clock::now() + patience;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;
