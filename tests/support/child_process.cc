@@ -100,6 +100,8 @@ ChildProcess::ChildProcess(const std::vector<std::string>& words, ChildOptions o
   output_ = output.release(0);
   error_ = error.release(0);
   ::fcntl(input_, F_SETFL, O_NONBLOCK);
+  // They are read only while a test waits for the child: a server that is asked often must not stop at a full pipe meanwhile.
+  for (const int end : {output_, error_}) ::fcntl(end, F_SETPIPE_SZ, 1 << 20);
 }
 
 ChildProcess::~ChildProcess() {
