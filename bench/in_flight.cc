@@ -3,8 +3,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdio>
+#include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 #include "sitting.h"
 
@@ -132,36 +134,46 @@ Rate run_blocking(Sitting& sitting, const std::string& function, const std::stri
   return rate;
 }
 
-Rate run_callbacks(Sitting& sitting, const std::string& event, int in_flight) {
-  // Samples and `left` are the loop thread's until the last chain has ended.
-  struct Chains {
+// Each chain of calls goes on from the answer of its last one, on the thread that `thread` says.
+Rate run_callbacks(Sitting& sitting, const std::string& event, int in_flight, lambed::CallbackThread thread) {
+  struct Chain {
     Sitting& sitting;
     const std::string& event;
-    std::atomic<bool> stop{false};
-    std::atomic<int> left;
-    Samples samples;
+    const lambed::CallbackThread thread;
+    std::atomic<bool>& stop;
+    std::atomic<int>& left;
+    Samples samples;  // of whichever thread has the chain's answer: one at a time
+
     void next() {
       const auto begin = Clock::now();
-      sitting.gateway.invoke({.function = "echo", .payload = event},
-                             [this, begin](lambed::InvokeResult result) {
-                               samples.add(Clock::now() - begin);
-                               expect_ok(result);
-                               if (stop) {
-                                 --left;
-                               } else {
-                                 next();
-                               }
-                             });
+      sitting.gateway.invoke(
+          {.function = "echo", .payload = event},
+          [this, begin](lambed::InvokeResult result) {
+            samples.add(Clock::now() - begin);
+            expect_ok(result);
+            if (stop) {
+              --left;
+            } else {
+              next();
+            }
+          },
+          thread);
     }
   };
-  Chains chains{sitting, event, false, in_flight, {}};
+  std::atomic<bool> stop{false};
+  std::atomic<int> left{in_flight};
+  std::vector<std::unique_ptr<Chain>> chains;
+  for (int i = 0; i < in_flight; ++i) chains.emplace_back(new Chain{sitting, event, thread, stop, left, {}});
   const auto begin = Clock::now();
-  for (int i = 0; i < in_flight; ++i) chains.next();
+  for (const auto& chain : chains) chain->next();
   std::this_thread::sleep_for(sitting.scale.block);
-  chains.stop = true;
-  while (chains.left > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  stop = true;
+  while (left > 0) std::this_thread::sleep_for(std::chrono::microseconds(100));
   const std::chrono::duration<double> took = Clock::now() - begin;
-  return {static_cast<double>(chains.samples.size()) / took.count(), chains.samples};
+  Rate rate;
+  for (const auto& chain : chains) rate.latency.add(chain->samples);
+  rate.per_second = static_cast<double>(rate.latency.size()) / took.count();
+  return rate;
 }
 
 struct Side {
@@ -201,6 +213,7 @@ void measure_in_flight(Sitting& sitting, int in_flight) {
       Side offered;
       Side blocking;
       Side callback;
+      Side anywhere;
       run_blocking(sitting, "echo", event, in_flight);  // opens the environments
       // All of them: an init beside the floor's threads, which want the same lock all the time, takes longer than it may.
       while (sitting.gateway.status().opening > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -208,10 +221,12 @@ void measure_in_flight(Sitting& sitting, int in_flight) {
         kept.take(floor_threads.run(event, Lock::kKept));
         offered.take(floor_threads.run(event, Lock::kOffered));
         blocking.take(run_blocking(sitting, "echo", event, in_flight));
-        callback.take(run_callbacks(sitting, event, in_flight));
+        callback.take(run_callbacks(sitting, event, in_flight, lambed::CallbackThread::kCoreLoop));
+        anywhere.take(run_callbacks(sitting, event, in_flight, lambed::CallbackThread::kAny));
       }
-      for (const auto& [form, ours] :
-           {std::pair<const char*, const Side&>{"blocking", blocking}, {"callback", callback}}) {
+      for (const auto& [form, ours] : {std::pair<const char*, const Side&>{"blocking", blocking},
+                                       {"callback", callback},
+                                       {"callback, any thread", anywhere}}) {
         table.row({payload.name, form, number_text(median(kept.rates), 0),
                    number_text(median(offered.rates), 0), number_text(median(ours.rates), 0),
                    duration_text(ours.latency.median_ns()), duration_text(ours.latency.quantile_ns(0.99)),

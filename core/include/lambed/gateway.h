@@ -149,7 +149,8 @@ class Gateway {
   // Returns at once; `done` runs on the core loop's thread, exactly once, and must not block or throw. It may invoke again.
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done);
   // The same with a choice of thread, for language bindings: kAny calls `done` on whichever thread has the answer, often the
-  // environment's own, which holds its interpreter's lock. It saves a thread switch; `done` must only pass the result on.
+  // environment's own, which holds its interpreter's lock. It saves a thread switch; `done` must only pass the result on, or
+  // invoke again.
   void invoke(InvokeRequest request, std::function<void(InvokeResult)> done, CallbackThread thread);
   // The future throws lambed::Error for invocation errors.
   std::future<InvokeResult> invoke_future(InvokeRequest request);
