@@ -76,18 +76,21 @@ void stop() {
   if (Environment::wait_for_all()) NodeProcess::instance().stop();
 }
 
-constexpr lambed_host_api kApi = {sizeof(lambed_host_api),
-                                  LAMBED_HOST_ABI,
-                                  describe,
-                                  start,
-                                  open,
-                                  interrupt,
-                                  abandon,
-                                  usage,
-                                  nullptr,
-                                  nullptr,
-                                  quiesce,
-                                  stop};
+constexpr lambed_host_api kApi = {
+    sizeof(lambed_host_api),
+    LAMBED_HOST_ABI,
+    describe,
+    start,
+    open,
+    interrupt,
+    abandon,
+    usage,
+    nullptr,
+    nullptr,
+    quiesce,
+    stop,
+    nullptr,   // before_fork: V8 has threads from its start on, and a fork would lose them
+    nullptr};  // after_fork
 
 }  // namespace
 }  // namespace lambed::node_host

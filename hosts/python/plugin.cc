@@ -106,6 +106,8 @@ constexpr lambed_host_api kApi = {
     nullptr,  // thaw
     nullptr,  // quiesce: nothing is kept for speed
     stop,
+    nullptr,  // before_fork
+    nullptr,  // after_fork
 };
 
 }  // namespace

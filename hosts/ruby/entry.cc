@@ -79,6 +79,8 @@ constexpr lambed_host_api kApi = {
     nullptr,
     nullptr,
     stop,
+    nullptr,  // before_fork
+    nullptr,  // after_fork
 };
 
 }  // namespace
