@@ -2,7 +2,7 @@
 #
 # Source lists are globs with CONFIGURE_DEPENDS: a new file joins at the next build.
 
-# lambed_add_room(<room> [<room it may include>...]) makes, from core/<room>/*.cc,
+# lambed_add_room(<room> [<room it may include>...]) makes, from core/<room>/*.cc and core/<room>/<part>/*.cc,
 #   lambed_room_<room>_objects  what liblambed is made of, and
 #   lambed_room_<room>          a static library for tests, which brings the rooms below with it.
 # A room with no sources yet is an interface library with the same name.

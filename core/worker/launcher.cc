@@ -4,8 +4,11 @@
 #include <poll.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "base/clock.h"
@@ -26,6 +29,25 @@ channel::Ended failed(std::uint64_t id, const std::string& problem) {
   ended.id = id;
   ended.problem = problem;
   return ended;
+}
+
+// What workers must see to load the plugin's and the interpreter's own files: the folder of each, and PREFIX/lib beside
+// PREFIX/bin. What the sandbox shows anyway, the system's, is left out.
+std::vector<std::string> places_of(const std::vector<std::string>& files) {
+  std::vector<std::string> places;
+  for (const std::string& file : files) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(file, error);
+    if (error) continue;
+    for (const std::filesystem::path& folder :
+         {real.parent_path(), real.parent_path().parent_path() / "lib"}) {
+      const std::string name = folder.string();
+      if (name == "/" || name.starts_with("/usr/") || name.starts_with("/lib") || name == "/bin") continue;
+      if (!std::filesystem::is_directory(folder, error)) continue;
+      if (std::find(places.begin(), places.end(), name) == places.end()) places.push_back(name);
+    }
+  }
+  return places;
 }
 
 }  // namespace
@@ -131,6 +153,7 @@ void Launcher::greet(const channel::Hello& hello) {
   if (!supervisor.ok()) return refuse(supervisor.error().message());
   supervisor_ = std::move(*supervisor);
   plugin_->describe(ready);
+  runtime_paths_ = places_of({plugin_->path(), ready.interpreter_path});
   ready.layer = sandbox::name_of(supervisor_->layer());
   ready.notices = WorkerCore::take_start_notices();
   ready.ok = true;
@@ -155,7 +178,7 @@ void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descr
   }
   channel::Started started{wanted.id, child->pid()};
   std::vector<Descriptor> handles;
-  handles.emplace_back(fcntl(child->pidfd(), F_DUPFD_CLOEXEC, 0));
+  if (auto file = supervisor_->memory_peak_file(*child); file.is_open()) handles.emplace_back(file.release());
   const auto [place, is_new] = workers_.emplace(wanted.id, std::move(*child));
   watch(place->second.pidfd(), wanted.id);
   send(channel::encode(started), std::move(handles));
@@ -239,6 +262,7 @@ sandbox::Spec Launcher::spec_of(const channel::Spawn& spawn) const {
   spec.limits.tmp_bytes = spawn.tmp_bytes;
   spec.place.task_root = spawn.task_root;
   spec.place.layers = spawn.layers;
+  spec.place.runtime_paths = runtime_paths_;
   return spec;
 }
 

@@ -51,6 +51,7 @@ class Launcher {
   Descriptor poll_;
   std::optional<Plugin> plugin_;
   std::unique_ptr<sandbox::Supervisor> supervisor_;
+  std::vector<std::string> runtime_paths_;
   Workers workers_;
   struct Outgoing {
     std::string bytes;

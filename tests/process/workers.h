@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -89,7 +90,10 @@ inline std::size_t open_descriptors() {
 }
 
 struct WorkersFixture : ScriptedFixture {
-  WorkersFixture() { gateway.emplace(options()); }
+  WorkersFixture() {
+    ::chmod(code.path().c_str(), 0755);  // functions run as a user of their own, who must be able to read it
+    gateway.emplace(options());
+  }
   ~WorkersFixture() {
     gateway.reset();
     BOOST_CHECK_MESSAGE(await([] { return worker_processes().empty(); }),

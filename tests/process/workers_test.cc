@@ -3,6 +3,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <fstream>
 
 namespace lambed::testing {
@@ -156,7 +157,7 @@ BOOST_AUTO_TEST_CASE(an_init_that_fails_answers_the_call_with_its_document) {
   check_document(invoke("exits"), "Runtime.ExitError", "Runtime exited with error: exit status 7");
   create("dies", "init-real-abort");
   check_document(invoke("dies"), "Runtime.ExitError", "Runtime exited with error: signal: aborted");
-  create("refused", "open-fail=no such place");
+  create("refused", "open-fail=nowhere");
   BOOST_TEST(document(invoke("refused"))["errorType"] == "Runtime.HostRefused");
 }
 
@@ -174,9 +175,16 @@ BOOST_AUTO_TEST_CASE(a_handler_that_hangs_is_answered_in_time_and_its_whole_tree
   CreateFunctionRequest request = isolated("slow", "offspring=5;stuck=60000");
   request.timeout_s = 1;
   gateway->create_function(request);
-  const InvokeResult result = invoke("slow");
+  auto call = gateway->invoke_future({.function = "slow"});
+  std::vector<pid_t> tree;
+  BOOST_TEST(
+      await([&] { return (tree = worker_processes()).size() >= 7; }, 900ms));  // init, handler, offspring
+  const InvokeResult result = result_of(call);
   check_document(result, "Sandbox.Timedout", "Task timed out after 1.00 seconds");
-  BOOST_TEST(await([] { return worker_processes().empty(); }, 1s));
+  const auto is_gone = [&] {
+    return std::none_of(tree.begin(), tree.end(), [](pid_t pid) { return kill(pid, 0) == 0; });
+  };
+  BOOST_TEST(await(is_gone, 50ms));
   BOOST_TEST(gateway->status().abandoned == 0);
 }
 

@@ -2,7 +2,7 @@
 //
 //   server -> launcher                         launcher -> server
 //   Hello    the plugin, once, first           Ready    the interpreter runs, or why not
-//   Spawn    a worker + its descriptors        Started  its pidfd and the file with its memory use
+//   Spawn    a worker + its descriptors        Started  the file with its memory use
 //   Act      kill, freeze, ... a worker        Ended    how it ended; the last word about it
 //
 // The launcher is trusted code of the same version; messages are read with care all the same, so that a broken one is an
@@ -70,7 +70,7 @@ struct Act {
   Deed deed = Deed::kKill;
 };
 
-// The descriptors: the worker's pidfd; then, if there is one, a file that tells the highest memory use of its tree.
+// With it comes, if there is one, a file that tells the highest memory use of its tree.
 struct Started {
   std::uint64_t id = 0;
   std::int64_t pid = 0;

@@ -6,7 +6,9 @@
 #include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -24,8 +26,9 @@ namespace {
 constexpr std::chrono::milliseconds kStartPatience{20'000};
 constexpr int kControlOfChild = 3;  // as core/worker/main.cc expects it
 constexpr std::uint64_t kSocketTag = 0;
+constexpr std::uint64_t kProcessTag = 1;
 
-// What is watched for a ward: its id and which output.
+// What is watched for a ward: its id, which begins at 1, and which output.
 std::uint64_t tag_of(std::uint64_t id, int which) { return id << 1 | static_cast<std::uint64_t>(which); }
 
 Error unavailable(const std::string& message) { return Error(ErrorCode::HostUnavailable, message); }
@@ -72,8 +75,13 @@ int start_program(const std::string& program, int control, pid_t& pid) {
 }  // namespace
 
 Launcher::Launcher(Descriptor socket, pid_t pid)
-    : socket_(std::move(socket)), poll_(epoll_create1(EPOLL_CLOEXEC)), pid_(pid) {
+    : socket_(std::move(socket)),
+      poll_(epoll_create1(EPOLL_CLOEXEC)),
+      pid_(pid),
+      process_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {
   watch(poll_.get(), socket_.get(), kSocketTag);
+  // Not only the socket's end: copies of it may live on elsewhere.
+  watch(poll_.get(), process_.get(), kProcessTag);
 }
 
 Launcher::~Launcher() = default;
@@ -140,6 +148,10 @@ void Launcher::run() {
     bool lives = true;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 == kProcessTag) {
+        lives = false;
+        continue;
+      }
       if (event.data.u64 != kSocketTag) {
         output_ready(event.data.u64);
         continue;

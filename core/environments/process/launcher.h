@@ -79,6 +79,7 @@ class Launcher : public std::enable_shared_from_this<Launcher> {
   const Descriptor socket_;
   const Descriptor poll_;
   const pid_t pid_;
+  const Descriptor process_;  // its pidfd
   channel::Ready ready_;
   std::atomic<bool> alive_{true};
 
