@@ -89,6 +89,14 @@ WorkerLauncher::~WorkerLauncher() {
   }
 }
 
+std::unique_ptr<Worker> WorkerLauncher::open(const EnvironmentSpec& spec) {
+  std::unique_ptr<Worker> worker = launch(spec);
+  const std::optional<Outcome> opened = worker->wait_opened();
+  if (!opened) throw std::runtime_error("the worker ended in its init; it wrote: " + worker->output());
+  if (!opened->succeeded()) throw std::runtime_error("init failed: " + opened->payload);
+  return worker;
+}
+
 DriverReply WorkerLauncher::ask(const DriverRequest& request, const int* descriptors, int count) const {
   DriverReply reply;
   if (!send_request(control_, request, descriptors, count) ||

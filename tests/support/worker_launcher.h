@@ -86,6 +86,8 @@ class WorkerLauncher {
   std::unique_ptr<Worker> launch(const EnvironmentSpec& spec) {
     return std::make_unique<Worker>(*this, spec);
   }
+  // Launches and waits for its init; throws std::runtime_error with what was said when that fails.
+  std::unique_ptr<Worker> open(const EnvironmentSpec& spec);
   // After the plugin was loaded and started.
   int threads() const { return threads_; }
   pid_t pid() const { return pid_; }

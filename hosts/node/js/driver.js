@@ -10,14 +10,11 @@
   const errors = parts.errors(builtin);
   const logging = parts.logging(builtin, process, native, settings, errors);
   const builtins = parts.builtins(builtin, process);
-  if (settings.isWorker) {
-    // The process is the function's own: nothing is contained.
-    process.argv = [process.argv[0], builtin('path').join(settings.taskRoot, 'index.js')];
-  } else {
-    parts.containment(builtin, process, native, settings, builtins);
-    parts.webassembly(native, settings);
-  }
+  // The process of a worker is the function's own: nothing is contained.
+  if (!settings.isWorker) parts.containment(builtin, process, native, settings, builtins);
   parts.children(builtin, process, native, settings, builtins);
+  if (settings.isWorker) process.argv = [process.execPath, builtin('path').join(settings.taskRoot, 'index.js')];
+  else parts.webassembly(native, settings);
   const modules = parts.modules(builtin, settings, errors, builtins);
   if (/--enable-source-maps\b/.test(settings.variables.NODE_OPTIONS ?? '')) process.setSourceMapsEnabled(true);
 
