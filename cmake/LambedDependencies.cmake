@@ -18,6 +18,7 @@ pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET simdjson>=3.0)
 pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip>=1.7)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl>=7.88)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp>=2.5)
 
 # Which room uses what is checked by review, not by the build: all rooms see all of these.
 add_library(lambed_dependencies INTERFACE)
@@ -34,4 +35,5 @@ target_link_libraries(
             PkgConfig::LIBZIP
             PkgConfig::SQLITE
             PkgConfig::CURL
+            PkgConfig::SECCOMP
             ${CMAKE_DL_LIBS})

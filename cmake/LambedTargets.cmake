@@ -2,12 +2,12 @@
 #
 # Source lists are globs with CONFIGURE_DEPENDS: a new file joins at the next build.
 
-# lambed_add_room(<room> [<room it may include>...]) makes, from core/<room>/*.cc,
+# lambed_add_room(<room> [<room it may include>...]) makes, from core/<room>/*.cc and core/<room>/<part>/*.cc,
 #   lambed_room_<room>_objects  what liblambed is made of, and
 #   lambed_room_<room>          a static library for tests, which brings the rooms below with it.
 # A room with no sources yet is an interface library with the same name.
 function(lambed_add_room room)
-  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/core/${room}/*.cc")
+  file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/core/${room}/*.cc" "${CMAKE_SOURCE_DIR}/core/${room}/*/*.cc")
   list(FILTER sources EXCLUDE REGEX "/cli/main\\.cc$")
   set(below ${ARGN})
   list(TRANSFORM below PREPEND lambed_room_)

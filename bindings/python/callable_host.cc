@@ -297,7 +297,9 @@ const lambed_host_api kApi = {sizeof(lambed_host_api),
                               nullptr,
                               nullptr,
                               nullptr,
-                              stop};
+                              stop,
+                              nullptr,   // before_fork: callables of this process exist in no other
+                              nullptr};  // after_fork
 
 }  // namespace
 

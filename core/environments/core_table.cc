@@ -34,7 +34,7 @@ lambed_take take(void* user, lambed_invocation* invocation) {
 
 void wait(void* user) {
   Environment& e = environment(user);
-  e.owner().wait(e);
+  static_cast<void>(e.owner().wait(e, kNever));
 }
 void nudge(void* user) { environment(user).parker().unpark(); }
 

@@ -1,6 +1,5 @@
 #include "environments/environment.h"
 
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -73,11 +72,8 @@ Result<void> Environment::open(Nanos init_deadline) {
   options.json_logs = spec_.json_logs ? 1 : 0;
 
   log_.init_start(std::string(host_.language()) + ":" + host_.interpreter_version(), {});
-  std::array<char, 1024> message{};
   std::lock_guard lock(host_.opening());
-  if (host_.api().open(&options, &handle_, message.data(), message.size()) == 0) return {};
-  message.back() = '\0';
-  return Error(ErrorCode::ServiceException, message.data());
+  return host_.open(*this, options, &handle_);
 }
 
 void Environment::write_log(lambed_stream stream, std::string_view bytes, std::int64_t realtime_us) {

@@ -29,9 +29,15 @@ class EnvironmentOwner {
   virtual ~EnvironmentOwner() = default;
   virtual void opened(Environment& environment, const lambed_outcome& outcome) = 0;
   virtual lambed_take take(Environment& environment, lambed_invocation& invocation) = 0;
-  virtual void wait(Environment& environment) = 0;
+  // Until take may have something else to say, or for `timeout` ns at most (false); kNever: no limit.
+  virtual bool wait(Environment& environment, Nanos timeout) = 0;
   virtual void complete(Environment& environment, std::uint64_t token, const lambed_outcome& outcome) = 0;
   virtual void closed(Environment& environment) = 0;  // may be the last reference to `environment`
+  // It has lost its process while it ran nothing: it takes no more work, and `take` says so next.
+  virtual void lost(Environment& environment) = 0;
+  // The same while it was to run `token`, which no handler has seen: that goes to another environment. False: it was answered
+  // meanwhile, or the gateway closes; complete it.
+  virtual bool give_back(Environment& environment, std::uint64_t token) = 0;
 };
 
 // Opening -> Finishing -> Idle -> Woken -> Busy -> Finishing -> ... and out by Interrupting, Abandoned, Closing to Closed.
@@ -55,6 +61,11 @@ struct EnvironmentSpec {
   std::uint64_t memory_limit = 0;
   std::string log_group, log_stream;
   bool json_logs = false;
+  // Of isolation `process` only.
+  double cores = 0;
+  std::uint64_t tmp_bytes = 0;
+  std::uint64_t max_event = 0, max_answer = 0;  // bytes of the largest payloads that quotas allow
+  Nanos freeze_after = 0;                       // 0: never
 };
 
 class Environment : public std::enable_shared_from_this<Environment> {
@@ -90,6 +101,7 @@ class Environment : public std::enable_shared_from_this<Environment> {
   }
 
   bool has_answered = false;  // an invocation; its own thread's
+  bool wants_tail = false;    // the invocation that runs; its own thread's
 
   // ---- Guarded by the owner's mutex, as is state().
   std::uint64_t token = 0;     // of the invocation that runs

@@ -106,6 +106,24 @@ Error unavailable(const std::string& message) { return Error(ErrorCode::HostUnav
 
 }  // namespace
 
+Result<void> Host::open(Environment& /*environment*/, const lambed_environment_options& options,
+                        lambed_environment** handle) {
+  std::array<char, 1024> message{};
+  if (api_->open(&options, handle, message.data(), message.size()) == 0) return {};
+  message.back() = '\0';
+  return Error(ErrorCode::ServiceException, message.data());
+}
+
+void Host::set_description(const std::string& interpreter_version, const std::string& interpreter_path,
+                           std::vector<std::string> notices) {
+  if (interpreter_version_.empty()) {
+    interpreter_version_ = interpreter_version;
+    interpreter_path_ = interpreter_path;
+  }
+  std::lock_guard lock(notices_mutex_);
+  notices_ = std::move(notices);
+}
+
 std::vector<std::string> Host::take_notices() {
   std::lock_guard lock(notices_mutex_);
   return std::exchange(notices_, {});
@@ -173,6 +191,30 @@ std::vector<std::string> HostRegistry::languages() {
   return names;
 }
 
+std::vector<std::string> HostRegistry::plugin_files(std::string_view language) {
+  std::vector<std::string> files;
+  for (const Candidate& candidate : candidates())
+    if (candidate.language == language && candidate.built_in == nullptr) files.push_back(candidate.path);
+  return files;
+}
+
+std::vector<std::string> HostRegistry::plugin_folders() {
+  std::vector<std::string> folders;
+  {
+    std::lock_guard lock(places_mutex_);
+    folders = folders_;
+  }
+  std::vector<std::string> names;
+  for (const fs::path& place : plugin_places(folders)) {
+    std::error_code ignored;
+    if (fs::is_directory(place, ignored) &&
+        std::find(names.begin(), names.end(), place.string()) == names.end()) {
+      names.push_back(place.string());
+    }
+  }
+  return names;
+}
+
 Result<const lambed_host_api*> HostRegistry::load(const std::string& path) {
   // RTLD_LOCAL keeps plugins apart; never RTLD_DEEPBIND, which breaks `environ` and crashes Ruby; never dlclose.
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -204,9 +246,7 @@ Result<Host*> HostRegistry::load_and_start(const Candidate& candidate, const Hos
   start_options.options = list.data();
   start_options.option_count = list.size();
 
-  auto host = std::make_unique<Host>();
-  host->api_ = api;
-  host->language_ = candidate.language;
+  std::unique_ptr<Host> host(new Host(*api, candidate.language));
   host->plugin_path_ = candidate.path;
   host->options_ = options;
 

@@ -26,10 +26,21 @@ namespace lambed::environments {
 
 using HostOptions = std::map<std::string, std::string>;
 
-// A started plugin. Lives as long as the process.
+class Environment;
+
+// What environments are opened with: a plugin that was started in this process, or the way to worker processes
+// (process/process_host.h). Lives as long as the process.
 class Host {
  public:
+  virtual ~Host() = default;
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // What is called about an environment that was opened: interrupt, abandon, usage.
   const lambed_host_api& api() const { return *api_; }
+  // Begins to open one; `handle` names it in api(). The caller holds opening(). On an error nothing was begun.
+  virtual Result<void> open(Environment& environment, const lambed_environment_options& options,
+                            lambed_environment** handle);
   std::string_view language() const { return language_; }
   const std::string& interpreter_version() const { return interpreter_version_; }
   bool has(lambed_host_traits trait) const { return (traits_ & trait) != 0; }
@@ -40,10 +51,17 @@ class Host {
   // What the host had to say while it started; each message is handed out once.
   std::vector<std::string> take_notices();
 
+ protected:
+  Host(const lambed_host_api& api, std::string language) : api_(&api), language_(std::move(language)) {}
+  // Before anybody opens an environment; later calls change nothing, since what is there is read without a lock.
+  void set_description(const std::string& interpreter_version, const std::string& interpreter_path,
+                       std::vector<std::string> notices);
+
  private:
   friend class HostRegistry;
-  const lambed_host_api* api_ = nullptr;
-  std::string language_, plugin_path_, interpreter_version_, interpreter_path_;
+  const lambed_host_api* const api_;
+  const std::string language_;
+  std::string plugin_path_, interpreter_version_, interpreter_path_;
   std::uint32_t traits_ = 0;
   std::uint32_t max_environments_per_version_ = 0;
   HostOptions options_;
@@ -62,6 +80,9 @@ class HostRegistry {
   std::vector<HostReport> report(bool probe);
   // The languages that plugins claim, without loading one.
   std::vector<std::string> languages();
+  // The plugin files for a language, the one to try first at the front; and the folders that are searched for plugins.
+  std::vector<std::string> plugin_files(std::string_view language);
+  std::vector<std::string> plugin_folders();
 
   // `close` is called at exit unless it was removed before. For gateways.
   std::uint64_t add_exit_hook(std::function<void()> close);

@@ -3,11 +3,15 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <map>
 
 namespace lambed::environments {
 namespace {
+
+// Source: "at 1,769 MB, a function has the equivalent of one vCPU" (docs/fidelity.md).
+constexpr double kMegabytesOfOneCore = 1769;
 
 // "2025/11/24/[$LATEST]<32 hex>"
 std::string log_stream_name(const std::string& version, Random& random,
@@ -43,6 +47,11 @@ Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& ver
       configuration.log_group.empty() ? "/aws/lambda/" + version.function_name : configuration.log_group;
   spec.log_stream = log_stream_name(version.version, random, now);
   spec.json_logs = configuration.log_format == LogFormat::kJson;
+  spec.cores = configuration.memory_mb / kMegabytesOfOneCore;
+  spec.tmp_bytes = static_cast<std::uint64_t>(configuration.ephemeral_storage_mb) * 1024 * 1024;
+  spec.max_event = std::max(options.quotas.sync_payload, options.quotas.async_payload);
+  spec.max_answer = options.quotas.sync_response;
+  spec.freeze_after = to_nanos(options.freeze_after);
 
   std::string library_path = fmt::format("{0}:{0}/lib", spec.task_root);
   for (const std::string& layer : spec.layers) library_path += ":" + layer + "/lib";

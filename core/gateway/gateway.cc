@@ -27,13 +27,6 @@ Gateway::~Gateway() {
 }
 
 FunctionConfiguration Gateway::create_function(CreateFunctionRequest request) {
-  // Who asks for the stronger isolation must not silently get the weaker one.
-  if (request.isolation == Isolation::kProcess) {
-    throw Error(
-        ErrorCode::HostUnavailable,
-        "isolation 'process' is not there yet, it comes in a later version. Use 'in_process' (the "
-        "default), which does not contain crashes and hostile code; docs/isolation.md helps to choose.");
-  }
   return implementation_->catalog().create_function(request).value();
 }
 

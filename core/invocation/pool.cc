@@ -38,6 +38,15 @@ void EnvironmentPool::push_pending(Invocation& invocation) {
   ++pending_;
 }
 
+void EnvironmentPool::push_pending_first(Invocation& invocation) {
+  invocation.is_pending = true;
+  invocation.previous_pending = nullptr;
+  invocation.next_pending = first_pending_;
+  (first_pending_ != nullptr ? first_pending_->previous_pending : last_pending_) = &invocation;
+  first_pending_ = &invocation;
+  ++pending_;
+}
+
 void EnvironmentPool::remove_pending(Invocation& invocation) {
   (invocation.previous_pending != nullptr ? invocation.previous_pending->next_pending : first_pending_) =
       invocation.next_pending;
@@ -86,7 +95,16 @@ bool EnvironmentPool::dispatch(Invocation& invocation) {
   return true;
 }
 
+bool EnvironmentPool::has_lived_its_time(const Environment& environment, Nanos now) const {
+  const Nanos lifetime = to_nanos(services_->options.max_lifetime);
+  return lifetime > 0 && now - environment.opening_since >= lifetime;
+}
+
 lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& out) {
+  if (services_->options.max_lifetime.count() > 0 &&
+      has_lived_its_time(environment, services_->clock->now())) {
+    lost(environment);
+  }
   Shared called;
   Invocation* invocation = nullptr;
   Nanos now = 0;
@@ -134,6 +152,7 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   const InvokeRequest& request = invocation->request;
   const Nanos deadline = now + timeout_of(*version_);
   services_->arm(*invocation, deadline);
+  environment.wants_tail = request.log_tail;
   environment.log().begin(request.request_id, request.log_tail, wall);
 
   out.token = environment.token;
@@ -152,8 +171,8 @@ lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& o
   return LAMBED_TAKE_INVOCATION;
 }
 
-void EnvironmentPool::wait(Environment& environment) {
-  environment.parker().park(kNever, services_->spin_time(0));
+bool EnvironmentPool::wait(Environment& environment, Nanos timeout) {
+  return environment.parker().park(timeout, services_->spin_time(0));
 }
 
 void EnvironmentPool::complete(Environment& environment, std::uint64_t token, const lambed_outcome& outcome) {

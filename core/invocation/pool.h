@@ -67,10 +67,12 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   // Of the environments' threads.
   void opened(environments::Environment& environment, const lambed_outcome& outcome) override;
   lambed_take take(environments::Environment& environment, lambed_invocation& invocation) override;
-  void wait(environments::Environment& environment) override;
+  bool wait(environments::Environment& environment, Nanos timeout) override;
   void complete(environments::Environment& environment, std::uint64_t token,
                 const lambed_outcome& outcome) override;
   void closed(environments::Environment& environment) override;
+  void lost(environments::Environment& environment) override;
+  bool give_back(environments::Environment& environment, std::uint64_t token) override;
 
  private:
   using Environment = environments::Environment;
@@ -84,9 +86,11 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   // Environments that are there or coming, so that what waits need not be given up when no further one may be opened.
   bool is_full() const { return limit_ != 0 && usable() >= limit_; }
   void push_pending(Invocation& invocation);
+  void push_pending_first(Invocation& invocation);
   void remove_pending(Invocation& invocation);
   Shared call_idle_one();
   bool want_replacement();
+  bool has_lived_its_time(const Environment& environment, Nanos now) const;
   // Whether a further environment that was asked for should be opened, now that it is its turn.
   bool is_still_wanted() const;
   // Invocations wait for an environment that has just ended, and no other is there or was asked for on their behalf.

@@ -147,6 +147,65 @@ void EnvironmentPool::closed(Environment& environment) {
   request_open(missing);
 }
 
+void EnvironmentPool::lost(Environment& environment) {
+  Shared called;
+  bool open = false;
+  {
+    std::lock_guard lock(mutex_);
+    switch (environment.state()) {
+      case EnvironmentState::kIdle:
+        leave_idle(environment);
+        break;
+      case EnvironmentState::kWoken:
+        --woken_;
+        break;
+      case EnvironmentState::kFinishing:
+        --finishing_;
+        break;
+      default:
+        return;
+    }
+    environment.move_to(EnvironmentState::kClosing);
+    // It may have been called for work that is there.
+    called = call_idle_one();
+    open = pending_ > available() && !is_full() && !services_->closing.load(std::memory_order_relaxed);
+    if (open) ++opening_;
+  }
+  if (called) called->parker().unpark();
+  if (open) request_open(1);
+}
+
+bool EnvironmentPool::give_back(Environment& environment, std::uint64_t token) {
+  Shared called;
+  bool open = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (environment.token != token || environment.state() != EnvironmentState::kBusy ||
+        services_->closing.load(std::memory_order_relaxed)) {
+      return false;
+    }
+    auto* invocation = static_cast<Invocation*>(environment.invocation);
+    environment.token = 0;
+    environment.invocation = nullptr;
+    invocation->environment = nullptr;
+    invocation->init_duration.reset();
+    --busy_;
+    environment.move_to(EnvironmentState::kClosing);
+    push_pending_first(*invocation);
+    called = call_idle_one();
+    if (pending_ > available() && !is_full()) {
+      ++opening_;
+      open = true;
+    }
+    Nanos deadline = invocation->started + to_nanos(std::chrono::seconds(version_->configuration.timeout_s));
+    if (opening_ > 0) deadline += to_nanos(services_->options.quotas.init_timeout);
+    services_->arm(*invocation, deadline);
+  }
+  if (called) called->parker().unpark();
+  if (open) request_open(1);
+  return true;
+}
+
 bool EnvironmentPool::retire() {
   std::vector<Shared> idle;
   bool is_news = false;
@@ -169,6 +228,16 @@ Nanos EnvironmentPool::sweep(Nanos now) {
   Nanos next = kNever;
   {
     std::lock_guard lock(mutex_);
+    // What has lived its time closes whether or not some are to be kept: those are opened anew below.
+    for (auto it = idle_.begin(); it != idle_.end();) {
+      if (has_lived_its_time(**it, now)) {
+        (*it)->move_to(EnvironmentState::kClosing);
+        expired.push_back(shared(**it));
+        it = idle_.erase(it);
+      } else {
+        ++it;
+      }
+    }
     while (!idle_.empty() && usable() > static_cast<std::size_t>(keep_warm_)) {
       const auto oldest = idle_.begin();
       if ((*oldest)->idle_since + expiry > now) {

@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include "environments/process/process_host.h"
 #include "environments/variables.h"
 #include "invocation/answers.h"
 #include "invocation/pool.h"
@@ -37,9 +38,12 @@ void EnvironmentPool::request_open(int count) {
 Result<environments::Host*> EnvironmentPool::find_host() const {
   const GatewayOptions& options = services_->options;
   const std::string language(environments::language_of_runtime(version_->configuration.runtime));
-  const auto wanted = options.host_options.find(language);
-  return environments::HostRegistry::instance().host_for(
-      language, wanted == options.host_options.end() ? environments::HostOptions{} : wanted->second);
+  const auto found = options.host_options.find(language);
+  const environments::HostOptions wanted =
+      found == options.host_options.end() ? environments::HostOptions{} : found->second;
+  if (version_->configuration.isolation == Isolation::kProcess)
+    return process::process_host_for(version_->configuration.runtime, wanted);
+  return environments::HostRegistry::instance().host_for(language, wanted);
 }
 
 Result<EnvironmentPool::Shared> EnvironmentPool::make_environment(environments::Host& host) {

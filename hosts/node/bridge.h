@@ -17,8 +17,9 @@ namespace lambed::node_host {
 
 class Bridge {
  public:
-  Bridge(const lambed_core& core, const EnvironmentOptions& options, NodeInstance& instance, StopSwitch& stop)
-      : core_(core), options_(options), instance_(instance), stop_(stop) {}
+  Bridge(const lambed_core& core, const EnvironmentOptions& options, NodeInstance& instance, StopSwitch& stop,
+         bool is_worker)
+      : core_(core), options_(options), instance_(instance), stop_(stop), is_worker_(is_worker) {}
 
   // Runs the bootstrap; the functions below are there afterwards. `problem` says why not.
   bool install(IsolateScope& scope, bool owns_working_directory, std::string& problem);
@@ -76,6 +77,7 @@ class Bridge {
   const EnvironmentOptions& options_;
   NodeInstance& instance_;
   StopSwitch& stop_;
+  const bool is_worker_;  // the process is the function's own
   TextBuffer log_buffer_;
   v8::Global<v8::Function> invoke_, load_, adopt_, wake_, failed_, unserialisable_, ended_, clear_trace_,
       versions_;

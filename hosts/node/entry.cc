@@ -49,6 +49,12 @@ int open(const lambed_environment_options* options, lambed_environment** environ
          size_t message_size) {
   NodeProcess& process = NodeProcess::instance();
   if (!process.is_started()) return tell("the Node.js host has not been started", message, message_size);
+  if (process.is_worker()) {
+    auto* const made = Environment::make_for_worker(process, *options);
+    *environment = reinterpret_cast<lambed_environment*>(made);
+    made->serve_worker();
+    return 0;
+  }
   std::string problem;
   *environment = reinterpret_cast<lambed_environment*>(Environment::open(process, *options, problem));
   return tell(problem, message, message_size);
@@ -76,18 +82,21 @@ void stop() {
   if (Environment::wait_for_all()) NodeProcess::instance().stop();
 }
 
-constexpr lambed_host_api kApi = {sizeof(lambed_host_api),
-                                  LAMBED_HOST_ABI,
-                                  describe,
-                                  start,
-                                  open,
-                                  interrupt,
-                                  abandon,
-                                  usage,
-                                  nullptr,
-                                  nullptr,
-                                  quiesce,
-                                  stop};
+constexpr lambed_host_api kApi = {
+    sizeof(lambed_host_api),
+    LAMBED_HOST_ABI,
+    describe,
+    start,
+    open,
+    interrupt,
+    abandon,
+    usage,
+    nullptr,
+    nullptr,
+    quiesce,
+    stop,
+    nullptr,   // before_fork: V8 has threads from its start on, and a fork would lose them
+    nullptr};  // after_fork
 
 }  // namespace
 }  // namespace lambed::node_host

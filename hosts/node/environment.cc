@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <system_error>
@@ -66,6 +67,26 @@ Environment* Environment::open(NodeProcess& process, const lambed_environment_op
   }
 }
 
+Environment* Environment::make_for_worker(NodeProcess& process, const lambed_environment_options& options) {
+  Census::instance().begin();
+  return new Environment(process, options);
+}
+
+void Environment::serve_worker() {
+  prepare_process();
+  run();
+}
+
+// The function finds what a program finds that was started for it.
+void Environment::prepare_process() const {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);  // whatever the launcher needed
+  signal(SIGPIPE, SIG_IGN);                      // as node does
+  clearenv();
+  for (const auto& [name, value] : options_.variables) setenv(name.c_str(), value.c_str(), 1);
+}
+
 bool Environment::wait_for_all() {
   Census& census = Census::instance();
   std::unique_lock lock(census.mutex);
@@ -77,7 +98,8 @@ bool Environment::wait_for_all() {
 Environment::Environment(NodeProcess& process, const lambed_environment_options& options)
     : process_(process), core_(process.core()), options_(options) {
   stop_.arm(0);
-  memory_ = std::make_shared<MemoryLimit>(options_.memory_limit, [this] { stop_.stop(); });
+  memory_ =
+      std::make_shared<MemoryLimit>(options_.memory_limit, !process.is_worker(), [this] { stop_.stop(); });
 }
 
 void Environment::usage(lambed_usage& usage) const {
@@ -91,7 +113,7 @@ void Environment::usage(lambed_usage& usage) const {
 }
 
 void Environment::run() {
-  pthread_setname_np(pthread_self(), "lambed-node");
+  if (!process_.is_worker()) pthread_setname_np(pthread_self(), "lambed-node");
   clockid_t clock{};
   if (pthread_getcpuclockid(pthread_self(), &clock) == 0) cpu_clock_.store(clock, std::memory_order_release);
   set_fatal_handler_of_this_thread([this](const char* what) { end_by_fatal_error(what); });
@@ -124,7 +146,12 @@ void Environment::serve() {
     runner_->release();
     bridge_->release();
   }
-  node_.reset();
+  // A worker's process ends now, and V8's clean-up would only take time.
+  if (process_.is_worker()) {
+    static_cast<void>(node_.release());
+  } else {
+    node_.reset();
+  }
 }
 
 bool Environment::open_node(std::string& problem) {
@@ -132,10 +159,11 @@ bool Environment::open_node(std::string& problem) {
   if (node_ == nullptr) return false;
   stop_.attach(node_->environment());
   node::SetProcessExitHandler(node_->environment(), [this](node::Environment*, int code) {
+    if (process_.is_worker()) _exit(code);
     bridge_->answer.set_exited(code, 0);
     stop_.stop();
   });
-  bridge_ = std::make_unique<Bridge>(core_, options_, *node_, stop_);
+  bridge_ = std::make_unique<Bridge>(core_, options_, *node_, stop_, process_.is_worker());
   runner_ = std::make_unique<Runner>(*node_, *bridge_, stop_);
   return true;
 }
@@ -143,7 +171,8 @@ bool Environment::open_node(std::string& problem) {
 bool Environment::own_working_directory() const {
   // Working directory and umask belong to a thread, if it asks: the function gets its own, as its process
   // would have on Lambda. Some sandboxes forbid that.
-  return unshare(CLONE_FS) == 0 && chdir(options_.task_root.c_str()) == 0;
+  // In a worker it is the function's already.
+  return (process_.is_worker() || unshare(CLONE_FS) == 0) && chdir(options_.task_root.c_str()) == 0;
 }
 
 bool Environment::initialise(IsolateScope& scope, std::string& problem) {
@@ -276,12 +305,14 @@ void Environment::wait_for_close(const char* why) {
 }
 
 void Environment::end_by_fatal_error(const char* what) {
+  const bool lacks_memory = std::strstr(what, "memory") != nullptr;
+  // What V8 does about it is what the function's process does on Lambda.
+  if (process_.is_worker() && !lacks_memory) abort();
   stop_.disarm();
   stop_.detach();
   memory_->silence();
   lambed_outcome end{};
   end.size = sizeof end;
-  const bool lacks_memory = std::strstr(what, "memory") != nullptr;
   end.kind = lacks_memory ? LAMBED_OUTCOME_OUT_OF_MEMORY : LAMBED_OUTCOME_EXITED;
   end.term_signal = lacks_memory ? 0 : SIGABRT;
   end.flags = LAMBED_OUTCOME_DISCARD;
@@ -296,6 +327,7 @@ void Environment::end_by_fatal_error(const char* what) {
   if (phase == Phase::kInvocation || phase == Phase::kIdle)
     wait_for_close("this environment ran out of memory");
   core_.closed(options_.user);
+  if (process_.is_worker()) _exit(1);
   // Returning would end the process, and unwinding V8 is not possible. Counted in the census for ever.
   for (;;) pause();
 }

@@ -22,6 +22,9 @@ namespace lambed::node_host {
 // own thread's.
 class Environment {
  public:
+  // In a worker: serve_worker runs on the calling thread from `opened` to `closed`.
+  static Environment* make_for_worker(NodeProcess& process, const lambed_environment_options& options);
+  void serve_worker();
   // Starts the thread. Null and a message when there cannot be one.
   static Environment* open(NodeProcess& process, const lambed_environment_options& options,
                            std::string& problem);
@@ -51,6 +54,7 @@ class Environment {
   void wait_for_close(const char* why);
   lambed_outcome outcome(bool was_interrupted);
   bool own_working_directory() const;
+  void prepare_process() const;
   // On V8's fatal errors in this thread: answers, and never returns, because V8 would end the process then.
   [[noreturn]] void end_by_fatal_error(const char* what);
 

@@ -69,7 +69,7 @@ void set_fatal_handler_of_this_thread(std::function<void(const char*)> handler) 
 
 std::unique_ptr<NodeInstance> NodeInstance::make(NodeProcess& process, std::shared_ptr<MemoryLimit> limit,
                                                  std::string& problem) {
-  std::unique_ptr<NodeInstance> instance(new NodeInstance(process.platform()));
+  std::unique_ptr<NodeInstance> instance(new NodeInstance(process.platform(), process.is_worker()));
   instance->limit_ = std::move(limit);
   if (!instance->build(problem)) instance.reset();
   return instance;
@@ -107,8 +107,9 @@ bool NodeInstance::build(std::string& problem) {
   limit_->watch(isolate_);
   const v8::Context::Scope context_scope(context);
   namespace Flags = node::EnvironmentFlags;
-  // Neither kOwnsProcessState nor kOwnsInspector: the process is the application's.
-  const auto flags = static_cast<Flags::Flags>(Flags::kNoCreateInspector | Flags::kTrackUnmanagedFds |
+  // Neither kOwnsProcessState nor kOwnsInspector where the process is the application's.
+  const auto owned = owns_process_ ? Flags::kOwnsProcessState : Flags::kNoFlags;
+  const auto flags = static_cast<Flags::Flags>(owned | Flags::kNoCreateInspector | Flags::kTrackUnmanagedFds |
                                                Flags::kNoGlobalSearchPaths);
   environment_ = node::CreateEnvironment(isolate_data_, context, {"node"}, {}, flags);
   if (environment_ == nullptr) {

@@ -41,11 +41,13 @@ class NodeInstance {
   void drain_platform_tasks() { platform_->DrainTasks(isolate_); }
 
  private:
-  explicit NodeInstance(node::MultiIsolatePlatform* platform) : platform_(platform) {}
+  NodeInstance(node::MultiIsolatePlatform* platform, bool owns_process)
+      : platform_(platform), owns_process_(owns_process) {}
   bool build(std::string& problem);
   void close_loop();
 
   node::MultiIsolatePlatform* platform_;
+  const bool owns_process_;
   std::shared_ptr<MemoryLimit> limit_;
   std::shared_ptr<CountingAllocator> allocator_;
   uv_loop_t loop_{};

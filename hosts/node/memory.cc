@@ -59,7 +59,8 @@ void MemoryLimit::after_collection(v8::Isolate* isolate, v8::GCType type, v8::GC
   const uint64_t beside =
       std::max<uint64_t>(statistics.external_memory(), limit.buffers_.load(std::memory_order_relaxed));
   limit.raise_peak(statistics.used_heap_size() + beside);
-  if (limit.limit_ != 0 && statistics.used_heap_size() + beside > std::max(limit.limit_, kLeastHeap))
+  if (limit.limit_ != 0 && limit.counts_buffers_ &&
+      statistics.used_heap_size() + beside > std::max(limit.limit_, kLeastHeap))
     limit.exceed();
 }
 
@@ -77,7 +78,7 @@ void MemoryLimit::raise_peak(uint64_t bytes) {
 bool MemoryLimit::reserve(uint64_t bytes) {
   const uint64_t buffers = buffers_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
   const uint64_t total = buffers + heap_.load(std::memory_order_relaxed);
-  if (limit_ != 0 && total > std::max(limit_, kLeastHeap)) {
+  if (limit_ != 0 && counts_buffers_ && total > std::max(limit_, kLeastHeap)) {
     const bool is_last_attempt =
         was_exceeded() || attempts_.fetch_add(1, std::memory_order_relaxed) + 1 >= kAttempts;
     if (!is_last_attempt || bytes > kLargestBuffer || total > limit_ + kHeapAllowance) {

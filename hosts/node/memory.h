@@ -31,7 +31,9 @@ constexpr int kAttempts = 4;
 class MemoryLimit {
  public:
   // `stop` ends what the environment runs; called from any thread, more than once.
-  MemoryLimit(uint64_t limit, std::function<void()> stop) : limit_(limit), stop_(std::move(stop)) {}
+  // Without `counts_buffers` the limit is the heap's alone, as --max-old-space-size sets it.
+  MemoryLimit(uint64_t limit, bool counts_buffers, std::function<void()> stop)
+      : limit_(limit), counts_buffers_(counts_buffers), stop_(std::move(stop)) {}
 
   void constrain(v8::ResourceConstraints& constraints) const;
   void watch(v8::Isolate* isolate);
@@ -64,6 +66,7 @@ class MemoryLimit {
   void raise_peak(uint64_t bytes);
 
   const uint64_t limit_;
+  const bool counts_buffers_;
   const std::function<void()> stop_;
   std::atomic<uint64_t> buffers_{0};
   std::atomic<uint64_t> heap_{0};  // as last seen

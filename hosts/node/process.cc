@@ -126,7 +126,7 @@ std::string NodeProcess::start_own() {
   platform_ = owned_platform_.get();
   v8::V8::InitializePlatform(platform_);
   v8::V8::Initialize();
-  block_sigpipe_on_thread_pool();
+  if (!is_worker()) block_sigpipe_on_thread_pool();
   return {};
 }
 

@@ -26,6 +26,8 @@ class NodeProcess {
   [[nodiscard]] const lambed_core& core() const { return *core_; }
   [[nodiscard]] node::MultiIsolatePlatform* platform() const { return platform_; }
   [[nodiscard]] lambed_context context() const { return context_; }
+  // The process is the function's own: one environment, on the thread that opens it.
+  [[nodiscard]] bool is_worker() const { return context_ == LAMBED_CONTEXT_WORKER; }
   // Where node's code is: libnode or the executable.
   static const std::string& library_path();
 

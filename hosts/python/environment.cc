@@ -2,9 +2,11 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -47,7 +49,35 @@ void Environment::prepare_thread() {
   }
 }
 
+// Of a worker: the function has it for itself, and finds what Lambda's runtime would find.
+void Environment::prepare_process() {
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);  // whatever the launcher needed
+  clearenv();
+  for (const auto& [name, value] : settings_.variables) setenv(name.c_str(), value.c_str(), 1);
+  own_folder_ = true;
+  if (chdir(settings_.task_root.c_str()) != 0) {
+    // A missing folder shows in the import error.
+  }
+}
+
+void Environment::serve_as_process() {
+  prepare_process();
+  if (const auto session = InterpreterSession::enter_as_main_thread(vm_)) {
+    serve_in(*session);
+  } else {
+    refuse("Python has been stopped: the process ends");
+  }
+}
+
 void Environment::run() {
+  if (vm_.is_worker()) {
+    serve_as_process();
+    output_->shut();
+    vm_.core()->closed(settings_.user);
+    return;
+  }
   prepare_thread();
   const bool known = vm_.needs_main(settings_.code_id);
   if (known || !serve(Place::kSubInterpreter)) serve(Place::kMainInterpreter);
@@ -131,7 +161,9 @@ bool Environment::serve_in(InterpreterSession& session) {
       }
     }
     account_->limit = 0;  // tidying up must not fail
-    if (!end_threads(lock, session, function)) {
+    if (vm_.is_worker()) {
+      interruption_->detach(lock);  // the rest ends with the process
+    } else if (!end_threads(lock, session, function)) {
       keep = true;
       interruption_->stay();
       vm_.notice(
@@ -139,7 +171,7 @@ bool Environment::serve_in(InterpreterSession& session) {
           "function " + settings_.function_name +
               " left a thread that does not end: its interpreter stays in memory until the process ends");
     }
-    if (session.is_main()) function.forget(lock);
+    if (session.is_main() && !vm_.is_worker()) function.forget(lock);
   }
   state.reset();
   charge_thread_to(nullptr);

@@ -1,6 +1,6 @@
 // One execution environment: a thread, an interpreter, a loaded function.
 //
-// Opening -> Serving -> Ended. Everything happens on the environment's own thread except interrupt, abandon and usage, which
+// Opening -> Serving -> Ended. Everything happens on the environment's own thread (in a worker: the process's first) except interrupt, abandon and usage, which
 // may come from any thread until the core's `closed` has returned.
 #pragma once
 
@@ -27,7 +27,7 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
-  // The thread's whole life: ends with the core's `closed`.
+  // The environment's whole life on the calling thread: ends with the core's `closed`.
   void run();
 
   lambed_interrupt interrupt(std::uint64_t token) { return interruption_->request(token); }
@@ -37,9 +37,11 @@ class Environment {
  private:
   enum class Place { kSubInterpreter, kMainInterpreter };
   void prepare_thread();
+  void prepare_process();
   void end_init();
   // Opens, serves and ends in that place. Returns false when the function turned out to need the main interpreter.
   bool serve(Place place);
+  void serve_as_process();
   bool serve_in(InterpreterSession& session);
   // Until the core says close. True when the last invocation was the environment's end.
   bool serve_invocations(PythonLock& lock, Function& function);

@@ -1,5 +1,8 @@
 #include "function.h"
 
+#include <unistd.h>
+
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -7,6 +10,7 @@ namespace lambed::python {
 
 namespace {
 
+constexpr char kTraceVariable[] = "_X_AMZN_TRACE_ID";
 constexpr std::uint64_t kBytesPerMegabyte = std::uint64_t{1} << 20;
 
 std::string_view view_of(lambed_slice slice) { return std::string_view(slice.data, slice.size); }
@@ -85,7 +89,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   state_->stop_exception =
       Ref::steal(py.PyErr_NewException("lambed.Stopped", *py.PyExc_BaseException_slot, nullptr));
   globals_ = Ref::steal(py.PyDict_New());
-  const BootstrapFacts facts = {session.is_main(), vm_.in_node(), own_folder};
+  const BootstrapFacts facts = {session.is_main(), vm_.is_worker(), vm_.in_node(), own_folder};
   const Ref members = make_host_members(lock, state_, settings_, facts);
   const std::string& source = vm_.bootstrap_code();
   const Ref code =
@@ -112,7 +116,7 @@ std::string Function::prepare(PythonLock& lock, const InterpreterSession& sessio
   bytes_type_ = Ref::borrow(py.PyDict_GetItemString(py.PyEval_GetBuiltins(), "bytes"));
   zero_ = Ref::steal(py.PyLong_FromLong(0));
   nothing_ = text("");
-  trace_name_ = Ref::steal(py.PyBytes_FromStringAndSize("_X_AMZN_TRACE_ID", 16));
+  trace_name_ = Ref::steal(py.PyBytes_FromStringAndSize(kTraceVariable, sizeof kTraceVariable - 1));
   constants_.function_name = text(settings_.function_name);
   constants_.function_version = text(settings_.function_version);
   constants_.memory_limit_in_mb = text(std::to_string(settings_.memory_limit / kBytesPerMegabyte));
@@ -144,7 +148,7 @@ Outcome Function::load(PythonLock& lock, const InterpreterSession& session, bool
             "Python " + vm_.version() + " could not be set up, " + missing + " failed" + why,
             ""};
   }
-  if (session.is_main()) {
+  if (session.is_main() && !vm_.is_worker()) {
     const Ref find = member(lock, "conflicting_module");
     const Ref name = find ? call(find.get()) : Ref();
     const std::string module = text_of(lock, name.get());
@@ -237,6 +241,8 @@ Ref Function::decode(PythonLock& lock, lambed_slice event) {
 void Function::set_trace(PythonLock&, lambed_slice trace_id) {
   if (view_of(trace_id) == last_trace_id_) return;
   last_trace_id_.assign(view_of(trace_id));
+  if (vm_.is_worker() && trace_id.size == 0) unsetenv(kTraceVariable);
+  if (vm_.is_worker() && trace_id.size != 0) setenv(kTraceVariable, last_trace_id_.c_str(), 1);
   for (PyObject* table : {variables_.get(), child_variables_.get()}) {
     if (trace_id.size == 0) {
       if (py.PyDict_DelItem(table, trace_name_.get()) != 0) py.PyErr_Clear();
@@ -324,6 +330,7 @@ bool Function::invoke(PythonLock& lock, const lambed_invocation& invocation) {
     if (value) result.phase = Phase::kMarshal;
     if (!value || !encode(lock, value.get(), result)) result.error = take_exception();
   }
+  if (state_->is_forked) leave_forked_process(lock, std::move(result.error));
   const Stopped stopped = state_->interruption->end(lock);
   Outcome outcome;
   const bool failed = result.payload.data == nullptr;
@@ -346,6 +353,18 @@ bool Function::invoke(PythonLock& lock, const lambed_invocation& invocation) {
   state_->output->end_of_invocation();
   complete(invocation, outcome, result.payload);
   return (outcome.flags & LAMBED_OUTCOME_DISCARD) != 0;
+}
+
+// A child made by os.fork has come back from the handler. The answer is its parent's business.
+void Function::leave_forked_process(PythonLock& lock, Ref error) {
+  int status = 0;
+  if (error) {
+    const Ref leave = member(lock, "status_of_forked");
+    const Ref code = leave ? call(leave.get(), error.get()) : Ref();
+    status = code ? static_cast<int>(py.PyLong_AsLong(code.get())) : 1;
+  }
+  state_->output->flush();
+  _exit(status);
 }
 
 void Function::complete(const lambed_invocation& invocation, const Outcome& outcome, lambed_slice payload) {

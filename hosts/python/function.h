@@ -53,6 +53,7 @@ class Function {
   Outcome stopped_outcome() const;
   std::string prepare(PythonLock& lock, const InterpreterSession& session, bool own_folder);
   Ref member(PythonLock& lock, const char* name) const;
+  [[noreturn]] void leave_forked_process(PythonLock& lock, Ref error);
   void complete(const lambed_invocation& invocation, const Outcome& outcome, lambed_slice payload);
 
   const EnvironmentSettings& settings_;

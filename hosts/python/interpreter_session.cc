@@ -65,6 +65,12 @@ std::unique_ptr<InterpreterSession> InterpreterSession::enter_main(PythonVm& vm)
   return std::unique_ptr<InterpreterSession>(new InterpreterSession(vm, state, true));
 }
 
+std::unique_ptr<InterpreterSession> InterpreterSession::enter_as_main_thread(PythonVm& vm) {
+  if (!vm.count_interpreter()) return nullptr;
+  py.PyEval_RestoreThread(vm.own_state());
+  return std::unique_ptr<InterpreterSession>(new InterpreterSession(vm, vm.own_state(), true));
+}
+
 int InterpreterSession::other_threads(PythonLock&) const {
   if (is_main_) return 0;
   int others = -1;
@@ -82,6 +88,11 @@ void InterpreterSession::release_import_lock(PythonLock&) const {
 }
 
 void InterpreterSession::leave(bool keep) {
+  if (state_ == vm_.own_state()) {
+    py.PyEval_SaveThread();
+    vm_.discount_interpreter();
+    return;
+  }
   if (is_main_) {
     leave_state(state_);
     vm_.discount_interpreter();

@@ -15,6 +15,8 @@ class InterpreterSession {
   // could not make an interpreter.
   static std::unique_ptr<InterpreterSession> make_sub_interpreter(PythonVm& vm);
   static std::unique_ptr<InterpreterSession> enter_main(PythonVm& vm);
+  // In a worker: the main interpreter as its own main thread.
+  static std::unique_ptr<InterpreterSession> enter_as_main_thread(PythonVm& vm);
   InterpreterSession(const InterpreterSession&) = delete;
   InterpreterSession& operator=(const InterpreterSession&) = delete;
 

@@ -181,6 +181,14 @@ PyObject* refuse_module(PyObject* self, PyObject* name) {
   return keep_alive(py.none);
 }
 
+// In a child made by os.fork.
+PyObject* enter_forked(PyObject* self, PyObject*) {
+  NativeState& state = state_of(self);
+  state.is_forked = true;
+  state.output->enter_forked();
+  return keep_alive(py.none);
+}
+
 PyMethodDef functions[] = {
     {"write_stdout", write_stdout, METH_O, nullptr},
     {"write_stderr", write_stderr, METH_O, nullptr},
@@ -195,6 +203,7 @@ PyMethodDef functions[] = {
     {"adopt_thread", adopt_thread, METH_NOARGS, nullptr},
     {"is_single_interpreter", is_single_interpreter, METH_O, nullptr},
     {"refuse_module", refuse_module, METH_O, nullptr},
+    {"enter_forked", enter_forked, METH_NOARGS, nullptr},
 };
 
 bool put(PyObject* dictionary, const char* name, Ref value) {
@@ -248,6 +257,7 @@ Ref make_host_members(PythonLock& lock, const std::shared_ptr<NativeState>& stat
                         put(members.get(), "json_logs", truth(settings.json_logs)) &&
                         put(members.get(), "ascii_results", truth(settings.has_ascii_results())) &&
                         put(members.get(), "is_main", truth(facts.is_main)) &&
+                        put(members.get(), "is_worker", truth(facts.is_worker)) &&
                         put(members.get(), "in_node", truth(facts.in_node)) &&
                         put(members.get(), "own_folder", truth(facts.own_folder));
   return complete ? std::move(members) : Ref();

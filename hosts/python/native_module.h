@@ -18,15 +18,17 @@ struct NativeState {
   std::shared_ptr<Output> output;
   std::shared_ptr<Interruption> interruption;
   std::shared_ptr<MemoryAccount> account;
-  Ref stop_exception;  // the class of what interruptions raise
-  Ref request_id;      // of the present invocation
-  Ref tenant_id;       // str or None
+  Ref stop_exception;      // the class of what interruptions raise
+  Ref request_id;          // of the present invocation
+  Ref tenant_id;           // str or None
+  bool is_forked = false;  // this process is a child that the function made by os.fork
   std::string
       refused_module;  // the first extension module of this init or invocation that wanted the main interpreter
 };
 
 struct BootstrapFacts {
   bool is_main;
+  bool is_worker;  // the process is the function's own
   bool in_node;
   bool own_folder;  // this thread's working directory is its own
 };

@@ -18,6 +18,15 @@ constexpr std::size_t kLongestRecord = 64 * 1024;  // a line longer than this is
 
 std::size_t index_of(lambed_stream stream) { return stream == LAMBED_STREAM_STDERR ? 1 : 0; }
 
+void write_all(int descriptor, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
 }  // namespace
 
 Output::~Output() {
@@ -26,7 +35,17 @@ Output::~Output() {
   }
 }
 
+void Output::enter_forked() {
+  std::lock_guard lock(mutex_);
+  is_forked_ = true;
+  for (std::string& pending : pending_) pending.clear();  // the parent writes it
+}
+
 void Output::emit(lambed_stream stream, std::string_view text) {
+  if (is_forked_) {
+    write_all(stream == LAMBED_STREAM_STDERR ? STDERR_FILENO : STDOUT_FILENO, text);
+    return;
+  }
   if (user_ != nullptr && !text.empty()) core_->log(user_, stream, {text.data(), text.size()}, 0);
 }
 

@@ -30,6 +30,9 @@ class Output {
   // The descriptor that a child process gets as its stdout or stderr: made at the first call, -1 when that fails. Owned by
   // this object. The child's output arrives by a thread that ends with the last writer.
   static int child_descriptor(const std::shared_ptr<Output>& output, lambed_stream stream);
+  // This process is a child of the function's: its core is the parent's. From now on everything goes to descriptors 1 and 2.
+  // With the interpreter's lock, under which all writing is done in a process that may fork.
+  void enter_forked();
   // Nothing passes from now on; the core's `user` is not touched again.
   void shut();
 
@@ -46,6 +49,7 @@ class Output {
   std::mutex mutex_;  // guards everything below, and keeps records of one stream in order
   const lambed_core* core_;
   void* user_;  // null once shut
+  bool is_forked_ = false;
   std::string pending_[2];
   Pipe children_[2];
   std::atomic<bool> has_children_{false};

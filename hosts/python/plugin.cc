@@ -69,6 +69,10 @@ int open_environment(const lambed_environment_options* options, lambed_environme
   try {
     std::unique_ptr<lambed_environment> made(new lambed_environment{{*options, vm}});
     *environment = made.get();  // before the thread exists, which may be done with it at once
+    if (vm.is_worker()) {
+      made->environment.run();
+      return 0;
+    }
     const AllSignalsBlocked blocked;
     std::thread([handle = made.get()] {
       const std::unique_ptr<lambed_environment> owner(handle);
@@ -93,6 +97,10 @@ void usage(lambed_environment* environment, lambed_usage* usage) { environment->
 
 void stop() { PythonVm::instance().stop(); }
 
+int before_fork() { return PythonVm::instance().before_fork() ? 0 : 1; }
+
+void after_fork(int is_child) { PythonVm::instance().after_fork(is_child != 0); }
+
 constexpr lambed_host_api kApi = {
     sizeof(lambed_host_api),
     LAMBED_HOST_ABI,
@@ -106,6 +114,8 @@ constexpr lambed_host_api kApi = {
     nullptr,  // thaw
     nullptr,  // quiesce: nothing is kept for speed
     stop,
+    before_fork,
+    after_fork,
 };
 
 }  // namespace

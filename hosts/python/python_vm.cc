@@ -60,7 +60,7 @@ std::string PythonVm::start(const lambed_core* core, const lambed_host_options* 
   context_ = static_cast<lambed_context>(options->context);
   const SignalDispositions unchanged;
   const std::string failure = is_ours() ? start_own(search) : attach();
-  if (failure.empty() && !py.at_least(3, 13)) {
+  if (failure.empty() && !py.at_least(3, 13) && !is_worker()) {
     LockSharing::instance().enable();
     if (!is_ours()) LockSharing::instance().enter();  // the application always has something to run
   }
@@ -68,7 +68,7 @@ std::string PythonVm::start(const lambed_core* core, const lambed_host_options* 
   return failure;
 }
 
-std::string PythonVm::start_own(const InterpreterSearch& search) {
+std::string PythonVm::load_own(const InterpreterSearch& search) {
   if (!search.notice.empty()) notice(nullptr, search.notice);
   path_ = search.found.library;
   {
@@ -85,7 +85,14 @@ std::string PythonVm::start_own(const InterpreterSearch& search) {
     return "this process runs a Python interpreter already: use lambed's Python package inside Python "
            "programs";
   }
-  std::string failure;
+  return {};
+}
+
+std::string PythonVm::start_own(const InterpreterSearch& search) {
+  std::string failure = load_own(search);
+  if (!failure.empty()) return failure;
+  // A thread would be lost in every fork.
+  if (is_worker()) return initialise(search.found.program);
   try {
     const AllSignalsBlocked blocked;
     std::thread([this, program = search.found.program, &failure] { own_thread(program, &failure); }).detach();
@@ -120,7 +127,7 @@ std::string PythonVm::initialise(const std::string& program) {
   before.utf8_mode = 1;
   Status status = py.Py_PreInitialize(&before);
   if (py.PyStatus_Exception(status) != 0) return text_of_status(status);
-  counts_memory_ = install_memory_hooks(false);
+  if (!is_worker()) counts_memory_ = install_memory_hooks(false);
 
   // The executable's path decides about the prefix, a virtual environment and site-packages.
   std::vector<wchar_t> wide(program.size() + 1);
@@ -140,23 +147,46 @@ std::string PythonVm::initialise(const std::string& program) {
   PythonLock lock;
   main_ = py.PyInterpreterState_Main();
   version_ = py.version_text();
-  if (has_own_locks()) import_shared_types(lock);
+  if (has_own_locks() && !is_worker()) import_shared_types(lock);
   std::string failure = compile_bootstrap(lock);
-  if (failure.empty()) failure = shorten_turns(lock);
+  if (failure.empty() && is_worker() && !run_source(lock, kWarmUpSource)) {
+    failure = "Python " + version_ + " cannot import the modules of its standard library";
+  }
+  if (failure.empty() && !is_worker()) failure = shorten_turns(lock);
   own_state_ = py.PyEval_SaveThread();
   return failure;
 }
 
 // LockSharing says why. Only of a Python that is ours: an application's is its own affair.
-std::string PythonVm::shorten_turns(PythonLock&) {
-  const Ref code =
-      Ref::steal(py.Py_CompileString("import sys; sys.setswitchinterval(0.0005)", "<lambed>", kFileInput));
+std::string PythonVm::shorten_turns(PythonLock& lock) {
+  if (run_source(lock, "import sys; sys.setswitchinterval(0.0005)")) return {};
+  return "Python " + version_ + " does not set its switch interval";
+}
+
+bool PythonVm::run_source(PythonLock&, const char* source) {
+  const Ref code = Ref::steal(py.Py_CompileString(source, "<lambed>", kFileInput));
   const Ref globals = Ref::steal(py.PyDict_New());
   if (code && globals) py.PyDict_SetItemString(globals.get(), "__builtins__", py.PyEval_GetBuiltins());
-  const Ref done = code ? Ref::steal(py.PyEval_EvalCode(code.get(), globals.get(), globals.get())) : Ref();
-  if (done) return {};
+  const Ref done =
+      code && globals ? Ref::steal(py.PyEval_EvalCode(code.get(), globals.get(), globals.get())) : Ref();
+  if (done) return true;
   py.PyErr_Clear();
-  return "Python " + version_ + " does not set its switch interval";
+  return false;
+}
+
+bool PythonVm::before_fork() {
+  if (!runs() || !is_worker()) return false;
+  py.PyEval_RestoreThread(own_state_);
+  PythonLock lock;
+  // The collector would write into every object it looks at, and so copy its page in each worker.
+  if (!is_frozen_) is_frozen_ = run_source(lock, "import gc; gc.collect(); gc.freeze()");
+  py.PyOS_BeforeFork();
+  return true;
+}
+
+void PythonVm::after_fork(bool is_child) {
+  is_child ? py.PyOS_AfterFork_Child() : py.PyOS_AfterFork_Parent();
+  own_state_ = py.PyEval_SaveThread();
 }
 
 std::string PythonVm::attach() {
@@ -212,6 +242,8 @@ std::string PythonVm::compile_bootstrap(PythonLock&) {
 void PythonVm::stop() {
   if (!runs_.exchange(false)) return;
   if (!is_ours() || live_interpreters_.load() != 0) return;
+  if (is_worker())
+    return;  // workers and their launchers keep nothing that the process's end does not give back
   std::unique_lock lock(mutex_);
   stopping_ = true;
   changed_.notify_all();

@@ -1,4 +1,5 @@
-// The one CPython of this process: ours, on a thread of its own, or the application's, which we only visit.
+// The one CPython of this process: ours, on a thread of its own; the application's, which we only visit; or, in a worker and its
+// launcher, the process's own, on its first thread.
 #pragma once
 
 #include <lambed/host.h>
@@ -29,6 +30,13 @@ class PythonVm {
   PyInterpreterState* main_interpreter() const { return main_; }
   bool is_ours() const { return context_ != LAMBED_CONTEXT_PYTHON; }
   bool in_node() const { return context_ == LAMBED_CONTEXT_NODE; }
+  // The process is the function's own, and this plugin's calls come from its first thread.
+  bool is_worker() const { return context_ == LAMBED_CONTEXT_WORKER; }
+  // Around a fork, in a worker's launcher; see host.h. False: the interpreter cannot be copied.
+  bool before_fork();
+  void after_fork(bool is_child);
+  // The first thread's state, in a worker. Nobody uses it while the environment does not.
+  PyThreadState* own_state() const { return own_state_; }
   // Sub-interpreters have a lock of their own. From 3.13 on only: 3.12.1 corrupts its heap that way.
   bool has_own_locks() const { return py.at_least(3, 13); }
   bool counts_memory() const { return counts_memory_; }
@@ -55,17 +63,20 @@ class PythonVm {
  private:
   PythonVm() = default;
   std::string start_own(const InterpreterSearch& search);
+  std::string load_own(const InterpreterSearch& search);
   std::string attach();
   std::string initialise(const std::string& program);  // on the VM's own thread
   void import_shared_types(PythonLock& lock);
   std::string compile_bootstrap(PythonLock& lock);
   std::string shorten_turns(PythonLock& lock);
+  bool run_source(PythonLock& lock, const char* source);
   void own_thread(const std::string& program, std::string* failure);
 
   const lambed_core* core_ = nullptr;
   lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
   PyInterpreterState* main_ = nullptr;
-  PyThreadState* own_state_ = nullptr;  // the VM thread's
+  PyThreadState* own_state_ = nullptr;  // the VM thread's, or in a worker the first thread's
+  bool is_frozen_ = false;              // what exists is not looked at by Python's garbage collector any more
   bool counts_memory_ = false;
   std::string version_;
   std::string path_;

@@ -34,20 +34,27 @@ void describe(lambed_host_description* description) {
 
 int start(const lambed_core* core, const lambed_host_options* options, char* message, size_t message_size) {
   std::string interpreter;
+  bool is_warm = true;
   for (size_t i = 0; i < options->option_count; ++i) {
-    const lambed_option& option = options->options[i];
-    if (std::string(option.name.data, option.name.size) == "interpreter") {
-      interpreter.assign(option.value.data, option.value.size);
-    }
+    const std::string name(options->options[i].name.data, options->options[i].name.size);
+    const std::string value(options->options[i].value.data, options->options[i].value.size);
+    if (name == "interpreter") interpreter = value;
+    if (name == "warm") is_warm = value != "no";  // "no": each worker boots its own VM
   }
-  const std::string problem = Vm::instance().start(*core, interpreter);
+  const std::string problem =
+      Vm::instance().start(*core, static_cast<lambed_context>(options->context), interpreter, is_warm);
   if (problem.empty()) return 0;
   std::snprintf(message, message_size, "%s", problem.c_str());
   return 1;
 }
 
 int open(const lambed_environment_options* options, lambed_environment** environment, char*, size_t) {
-  *environment = Vm::instance().open(*options);
+  Vm& vm = Vm::instance();
+  if (vm.is_worker()) {
+    vm.serve(*options, environment);
+  } else {
+    *environment = vm.open(*options);
+  }
   return 0;
 }
 
@@ -66,6 +73,10 @@ void usage(lambed_environment* environment, lambed_usage* usage) {
 
 void stop() { Vm::instance().stop(); }
 
+int before_fork() { return Vm::instance().before_fork() ? 0 : 1; }
+
+void after_fork(int is_child) { Vm::instance().after_fork(is_child != 0); }
+
 constexpr lambed_host_api kApi = {
     sizeof(lambed_host_api),
     LAMBED_HOST_ABI,
@@ -79,6 +90,8 @@ constexpr lambed_host_api kApi = {
     nullptr,
     nullptr,
     stop,
+    before_fork,
+    after_fork,
 };
 
 }  // namespace

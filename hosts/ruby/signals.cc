@@ -1,7 +1,9 @@
 #include "signals.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -106,6 +108,26 @@ void SignalDispositions::restore_all_but_vtalrm() const {
     struct sigaction now {};
     if (sigaction(signal, nullptr, &now) == 0 && differs(before, now)) sigaction(signal, &before, nullptr);
   }
+}
+
+TimersWithheld::TimersWithheld() {
+  // A timer needs room for the signal that it will send.
+  if (getrlimit(RLIMIT_SIGPENDING, &before_) == 0) {
+    const rlimit none = {0, before_.rlim_max};
+    setrlimit(RLIMIT_SIGPENDING, &none);
+  }
+  errors_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere < 0) return;
+  if (errors_ >= 0) dup2(nowhere, STDERR_FILENO);
+  close(nowhere);
+}
+
+TimersWithheld::~TimersWithheld() {
+  setrlimit(RLIMIT_SIGPENDING, &before_);
+  if (errors_ < 0) return;
+  dup2(errors_, STDERR_FILENO);
+  close(errors_);
 }
 
 void ChildWatch::adopt_ruby_handler() {

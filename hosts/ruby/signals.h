@@ -1,6 +1,7 @@
 // What Ruby does to the process's signals, and how it is undone.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <signal.h>
@@ -33,6 +34,22 @@ class SignalDispositions {
 
  private:
   std::array<struct sigaction, 65> actions_{};
+};
+
+// While one lives, Ruby gets no timer from the system, and its warning about that goes nowhere.
+//
+// Ruby 2.6 to 3.1 makes a timer when it is set up. A copy of the process has none any more, and cannot make another one, since Ruby
+// ends the process when it finds that it believes to have one. A VM that never had a timer makes one when it is told to.
+class TimersWithheld {
+ public:
+  TimersWithheld();
+  ~TimersWithheld();
+  TimersWithheld(const TimersWithheld&) = delete;
+  TimersWithheld& operator=(const TimersWithheld&) = delete;
+
+ private:
+  rlimit before_{};
+  int errors_ = -1;  // descriptor 2 as it was
 };
 
 // Ruby up to 3.2 waits for children by its own SIGCHLD handler. That signal belongs to the application (node replaces the

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <cstdio>
+#include <optional>
 #include <thread>
 
 #include "bootstrap.h"
@@ -26,6 +28,14 @@ char flag[] = "-e";
 char script[] = "0";
 char* arguments[] = {program, features, encoding, flag, script, nullptr};
 
+// From 3.2 on Ruby has a thread of its own beside the main one as soon as it is set up.
+bool can_be_copied(const std::string& version) {
+  int major = 0;
+  int minor = 0;
+  return std::sscanf(version.c_str(), "%d.%d", &major, &minor) == 2 &&
+         (major < 3 || (major == 3 && minor < 2));
+}
+
 }  // namespace
 
 Vm& Vm::instance() {
@@ -33,7 +43,8 @@ Vm& Vm::instance() {
   return *vm;
 }
 
-std::string Vm::start(const lambed_core& core, const std::string& interpreter) {
+std::string Vm::start(const lambed_core& core, lambed_context context, const std::string& interpreter,
+                      bool is_warm) {
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::kRunning) return {};
@@ -57,6 +68,11 @@ std::string Vm::start(const lambed_core& core, const std::string& interpreter) {
   }
 
   core_ = &core;
+  context_ = context;
+  if (is_worker()) {
+    boots_in_worker_ = !is_warm || !can_be_copied(version_);
+    return boots_in_worker_ ? "" : start_on_this_thread();
+  }
   const SignalDispositions before;
   set_state(State::kStarting);
   pthread_attr_t attributes;
@@ -75,6 +91,55 @@ std::string Vm::start(const lambed_core& core, const std::string& interpreter) {
   lock.unlock();
   before.restore_all_but_vtalrm();
   return start_problem_;
+}
+
+std::string Vm::start_on_this_thread() {
+  const SignalDispositions before;
+  sigset_t mask;
+  pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+  VALUE stack_base = 0;  // Ruby takes the whole stack of a process's first thread, wherever this lies
+  int count = 5;
+  char** argument_list = arguments;
+  rb.ruby_sysinit(&count, &argument_list);
+  rb.ruby_init_stack(&stack_base);
+  start_problem_ = boot();
+  ruby_signals_.emplace();
+  before.restore_all_but_vtalrm();
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  set_state(start_problem_.empty() ? State::kRunning : State::kFailed);
+  return start_problem_;
+}
+
+bool Vm::before_fork() {
+  if (!is_worker() || !start_problem_.empty()) return false;
+  if (boots_in_worker_) return true;
+  if (!ruby_signals_.has_value()) return false;
+  prepare_bootstrap_to_be_forked();
+  return true;
+}
+
+void Vm::after_fork(bool is_child) {
+  if (!is_child || boots_in_worker_) return;
+  rb.rb_thread_atfork();
+  tell_bootstrap_of_fork();
+}
+
+void Vm::serve(const lambed_environment_options& options, lambed_environment** environment) {
+  *environment = new lambed_environment(next_id_++, options);
+  ++environments_;
+  begin_work();
+  (*environment)->adopt_calling_thread();
+  if (boots_in_worker_) {
+    if (const std::string problem = start_on_this_thread(); !problem.empty()) {
+      refuse_worker(*environment, problem);
+      return;
+    }
+  }
+  ruby_signals_->restore_all_but_vtalrm();
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  serve_as_process(*environment);
 }
 
 void* Vm::thread_main(void* vm) {
@@ -105,14 +170,20 @@ void Vm::run() {
   set_state(State::kEnded);
 }
 
+int Vm::set_up() {
+  std::optional<TimersWithheld> withheld;
+  if (is_worker() && !boots_in_worker_) withheld.emplace();
+  return rb.ruby_setup();
+}
+
 std::string Vm::boot() {
-  if (rb.ruby_setup() != 0) return "Ruby " + version_ + " failed to set up its VM";
-  block_application_signals();
+  if (set_up() != 0) return "Ruby " + version_ + " failed to set up its VM";
+  if (!is_worker()) block_application_signals();
   void* const node = rb.ruby_options(5, arguments);
   int status = 0;
   if (rb.ruby_executable_node(node, &status) == 0) return "Ruby " + version_ + " refused its start options";
   if (rb.ruby_exec_node(node) != 0) return "Ruby " + version_ + " failed to start";
-  return load_bootstrap();
+  return load_bootstrap(is_worker() ? BootstrapPlace::kWorker : BootstrapPlace::kShared);
 }
 
 void Vm::stop() {
@@ -120,6 +191,7 @@ void Vm::stop() {
     const std::lock_guard lock(mutex_);
     if (state_ != State::kRunning) return;
   }
+  if (is_worker()) return;  // keeps nothing that the process's end does not give back
   // What still runs would be pulled from under its feet; the process's end takes care of it.
   if (environments_ > 0) return;
   push(Command{Command::kStop, nullptr, 0, 0, InterruptMeans::kNone});
@@ -218,6 +290,16 @@ void Vm::refuse(lambed_environment* environment, lambed_outcome_kind kind, const
     core_->opened(environment->user, &outcome);
     closed(environment);
   }).detach();
+}
+
+void Vm::refuse_worker(lambed_environment* environment, const std::string& message) {
+  lambed_outcome outcome{};
+  outcome.size = sizeof outcome;
+  outcome.kind = LAMBED_OUTCOME_REFUSED;
+  outcome.flags = LAMBED_OUTCOME_DISCARD;
+  outcome.payload = {message.data(), message.size()};
+  core_->opened(environment->user, &outcome);
+  closed(environment);
 }
 
 // Takes back the command to open it, if that is still waiting.

@@ -1,6 +1,7 @@
 // The process's one Ruby VM: its thread, the commands for it, and whether it can still be used.
 //
-// The VM's thread (Ruby's main thread) starts environments and carries out interrupts; both reach it as commands, because
+// In a worker and its launcher the VM's thread is the process's first one, the environment is served on it, and there are no
+// commands. Elsewhere the VM's thread (Ruby's main thread) starts environments and carries out interrupts; both reach it as commands, because
 // whoever calls into the host must never wait for the VM's lock. Environments are Ruby threads of their own.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "environment.h"
@@ -33,11 +35,19 @@ class Vm {
   static Vm& instance();
 
   // Blocks until the VM runs or has failed. Returns an empty string or a sentence with cause and remedy.
-  std::string start(const lambed_core& core, const std::string& interpreter);
+  // `is_warm`: a launcher's VM is up before it is forked, where Ruby allows that.
+  std::string start(const lambed_core& core, lambed_context context, const std::string& interpreter,
+                    bool is_warm);
   // Finalises the VM, waiting one second at most; does nothing while environments still run in it.
   void stop();
 
   lambed_environment* open(const lambed_environment_options& options);
+  // In a worker: from `opened` to `closed`, on the calling thread. `environment` is set at once.
+  void serve(const lambed_environment_options& options, lambed_environment** environment);
+  bool is_worker() const { return context_ == LAMBED_CONTEXT_WORKER; }
+  // Around a fork in a worker's launcher; see host.h. False: the VM cannot be copied.
+  bool before_fork();
+  void after_fork(bool is_child);
   lambed_interrupt interrupt(lambed_environment& environment, std::uint64_t token);
   void abandon(lambed_environment& environment);
   // The environment's thread has ended: tells the core and frees it.
@@ -67,20 +77,26 @@ class Vm {
   enum class State { kStopped, kStarting, kRunning, kFailed, kEnded };
 
   Vm() = default;
+  std::string start_on_this_thread();
   static void* thread_main(void* vm);
   void run();
   std::string boot();
+  int set_up();
   void set_state(State state);
   void push(const Command& command);
   void count_stuck(lambed_environment& environment);
   void refuse(lambed_environment* environment, lambed_outcome_kind kind, const std::string& message);
+  void refuse_worker(lambed_environment* environment, const std::string& message);
   lambed_environment* withdraw(const lambed_environment& environment);
 
   const lambed_core* core_ = nullptr;
+  lambed_context context_ = LAMBED_CONTEXT_PROGRAM;
+  bool boots_in_worker_ = false;  // the launcher has no VM to copy, each worker makes its own
   std::string version_;
   std::string library_;
   std::string start_problem_;
   ChildWatch child_watch_;
+  std::optional<SignalDispositions> ruby_signals_;  // in a launcher: what Ruby had made of the signals
   std::atomic<std::uint64_t> next_id_{1};
   std::atomic<int> environments_{0};
   std::atomic<int> at_work_{0};  // those that run something, or want to

@@ -70,6 +70,7 @@ class Environment {
   bool step(const Step& step, const lambed_invocation* invocation, Answer& answer);
   bool answer_step(const Step& step, const lambed_invocation* invocation, Answer& answer);
   bool log_step(const Step& step);
+  bool deed_step(const Step& step, Answer& answer);
   bool is_interrupted() const { return interrupted_.load() == running_.load(); }
   // These wait for time or for a gate; false when interrupted (never, when `deaf`).
   bool pass_time(long milliseconds, bool heeds_interrupts);

@@ -100,7 +100,9 @@ const lambed_host_api kApi = {sizeof(lambed_host_api),
                               nullptr,
                               nullptr,
                               nullptr,
-                              stop};
+                              stop,
+                              nullptr,  // before_fork: there is no interpreter to copy, `start` costs nothing
+                              nullptr};  // after_fork
 
 }  // namespace
 }  // namespace scripted

@@ -30,6 +30,13 @@
 //               elsewhere        answers from another thread   discard    adds the DISCARD flag
 //   memory=MB   what the outcome and `usage` report
 //
+// Deeds, for worker processes only (deeds.cc):
+//   real-exit=CODE, real-signal=N, real-abort end the process; exit-after=MS does so later, by a thread, with status 9
+//   fd1=WORDS fd2=WORDS   a line to the descriptor itself; child=WORDS lets a child process print it
+//   offspring=N           N processes that want to survive; touch=MB uses that much memory; scribble writes over all
+//                         memory that is shared with the server
+//   pid, cwd, environ=NAME   answer the process's own
+//
 // Steps that begin with "init-" run once, when the environment opens: init-sleep, init-stuck, init-spin,
 // init-wait, init-gate, init-deaf, init-fail, init-exit, init-signal, init-oom, init-refuse, init-print,
 // init-out, init-err, init-memory; init-closed=GATE,TYPE fails with TYPE as long as the gate is not open.

@@ -43,7 +43,7 @@ bool Environment::step(const Step& step, const lambed_invocation* invocation, An
     memory_peak_.store(static_cast<std::uint64_t>(number(argument)) << 20);
     return true;
   }
-  if (log_step(step)) return true;
+  if (log_step(step) || deed_step(step, answer)) return true;
   answer_step(step, invocation, answer);
   return true;
 }

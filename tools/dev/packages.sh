@@ -13,6 +13,7 @@ nlohmann-json3-dev|JSON of the control plane
 libzip-dev|reads code packages
 libsqlite3-dev|keeps functions on disk
 libcurl4-openssl-dev|sends dead letters and invocation records to AWS's services
+libseccomp-dev|filters the system calls of sandboxed functions
 libcli11-dev|options of the lambed program
 libfmt-dev|formats log lines and messages
 libssl-dev|SHA-256 of code packages

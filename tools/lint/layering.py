@@ -15,6 +15,7 @@ for room, direct in [
     ("storage", ["model"]),
     ("catalog", ["telemetry", "storage"]),
     ("environments", ["catalog"]),
+    ("worker", ["environments"]),
     ("invocation", ["environments"]),
     ("events", ["invocation"]),
     ("gateway", ["events"]),

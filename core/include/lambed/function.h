@@ -41,7 +41,8 @@ struct RecordedSettings {
 };
 
 enum class LogFormat { kText, kJson };
-// kProcess is not there yet: create_function refuses it with HostUnavailable.
+// kInProcess: an interpreter on a thread of this process. kProcess: the same in a sandboxed worker process of its own, with hard
+// limits (docs/isolation.md); it needs the program lambed-worker, without which calls get HostUnavailable.
 enum class Isolation { kInProcess, kProcess };
 
 // What CreateFunction takes. Unset optionals take Lambda's defaults.

@@ -40,6 +40,10 @@ struct GatewayOptions {
   std::shared_ptr<LogSink> log_sink;  // null: standard error
   // An environment without work for this long is closed. Lambda's own figure is not published; minutes are typical.
   std::chrono::milliseconds idle_expiry{std::chrono::minutes(10)};
+  // Isolation `process`: a worker that has idled so long is frozen, and uses no processor time until its next call; 0: never.
+  std::chrono::milliseconds freeze_after{100};
+  // An environment older than this serves no further call; 0: no limit.
+  std::chrono::milliseconds max_lifetime{0};
   // How long an interrupted handler may take to stop before its environment is abandoned.
   std::chrono::milliseconds interrupt_grace{2000};
   // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.

@@ -50,11 +50,25 @@ typedef struct lambed_variable {
 
 /* ---- What the core is told ------------------------------------------------------------------------------------------ */
 
-/* In whose process the plugin lives. The loader of the plugins states it; a host never sniffs symbols to find out. */
+/* In whose process the plugin lives. The loader of the plugins states it; a host never sniffs symbols to find out.
+ *
+ * A worker is a process for one environment of one function, forked from a launcher that has this plugin loaded. There:
+ * - `start`, `before_fork`, `after_fork` and `open` are called by the process's first thread. The launcher calls `start` once and
+ *   forks many workers, so `start` leaves no thread behind. A plugin without `before_fork` cannot be forked once it runs: the
+ *   launcher only loads it, and `start` comes in each worker, where it may make threads.
+ * - `open` is called once, and may serve the environment on the calling thread, so that handlers run on the thread that their
+ *   language calls the main one; it returns after `closed` then. `*environment` is set before `opened` is called.
+ * - The process is the function's own. Exits, signals, fork, the working directory and the process's environment variables are
+ *   real there, and a host guards nothing that a process guards by itself: the core limits memory and ends the environment by
+ *   killing the process, so `interrupt` and `abandon` may do nothing. An end that the host does not report by `opened` or
+ *   `complete` is read off the process.
+ * - Descriptors 1 and 2 lead into the function's log. Children of the function and native code write there; what the language
+ *   itself prints goes to `log`. Descriptor 0 has nothing to read. */
 typedef enum lambed_context {
   LAMBED_CONTEXT_PROGRAM = 0, /* a C++ program, or `lambed` itself */
   LAMBED_CONTEXT_PYTHON = 1,  /* inside a running CPython (pip package) */
-  LAMBED_CONTEXT_NODE = 2     /* inside a running node (npm package) */
+  LAMBED_CONTEXT_NODE = 2,    /* inside a running node (npm package) */
+  LAMBED_CONTEXT_WORKER = 3   /* a worker or its launcher, see above */
 } lambed_context;
 
 typedef enum lambed_memory_scope {
@@ -257,6 +271,12 @@ typedef struct lambed_host_api {
   void (*quiesce)(void);
   /* The process is about to exit. Finalises the interpreter unless abandoned environments still run in it. Bounded: 1 s. */
   void (*stop)(void);
+  /* Around a fork in LAMBED_CONTEXT_WORKER, between `start` and `open`; readers check `size` before they touch these two. Both
+     or neither are null. `before_fork` readies the interpreter to be copied; not 0: it cannot, do not fork. After a 0
+     `after_fork` follows on either side of the fork, or with 0 when there was none: is_child is 1 in the new process, on its only
+     thread, before anything else of this plugin is called there. */
+  int (*before_fork)(void);
+  void (*after_fork)(int is_child);
 } lambed_host_api;
 
 /* The only exported symbol. Returns null when the plugin cannot serve a core of that ABI. */

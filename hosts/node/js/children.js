@@ -5,7 +5,7 @@
   const fs = builtin('fs');
   const path = builtin('path');
 
-  // The executable of this process is the application: child_process.fork() would start a second one.
+  // The executable of this process is the application, or lambed's own: child_process.fork() would start a second one.
   const findNode = () => {
     const folders = (process.env.PATH ?? '').split(path.delimiter).concat('/usr/local/bin', '/usr/bin', '/bin');
     for (const folder of folders) {
@@ -23,6 +23,8 @@
       executable = file;
     },
   });
+
+  if (settings.isWorker) return;
 
   // 'inherit' would hand out the application's own descriptors.
   function separateStdio(stdio) {

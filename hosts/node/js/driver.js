@@ -10,9 +10,11 @@
   const errors = parts.errors(builtin);
   const logging = parts.logging(builtin, process, native, settings, errors);
   const builtins = parts.builtins(builtin, process);
-  parts.containment(builtin, process, native, settings, builtins);
+  // The process of a worker is the function's own: nothing is contained.
+  if (!settings.isWorker) parts.containment(builtin, process, native, settings, builtins);
   parts.children(builtin, process, native, settings, builtins);
-  parts.webassembly(native, settings);
+  if (settings.isWorker) process.argv = [process.execPath, builtin('path').join(settings.taskRoot, 'index.js')];
+  else parts.webassembly(native, settings);
   const modules = parts.modules(builtin, settings, errors, builtins);
   if (/--enable-source-maps\b/.test(settings.variables.NODE_OPTIONS ?? '')) process.setSourceMapsEnabled(true);
 

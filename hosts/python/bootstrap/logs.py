@@ -74,7 +74,7 @@ def _set_up_logging(logging):
     level = os.environ.get('AWS_LAMBDA_LOG_LEVEL', '').upper()
     level = {'TRACE': 'DEBUG', 'WARN': 'WARNING', 'FATAL': 'CRITICAL'}.get(level, level)
     root = logging.getLogger()
-    if host.is_main:  # what an earlier environment set up here
+    if host.is_main and not host.is_worker:  # what an earlier environment set up here
         root.handlers.clear()
         root.setLevel(logging.WARNING)
         logging.Logger.manager.loggerDict.clear()

@@ -1,6 +1,10 @@
 # sys.stdout and sys.stderr of one environment.
 
 
+def _descriptor(number):
+    return number if host.is_worker else host.child_descriptor(number)
+
+
 class _Bytes(io.BufferedIOBase):
     """sys.stdout.buffer"""
 
@@ -16,7 +20,7 @@ class _Bytes(io.BufferedIOBase):
         return True
 
     def fileno(self):
-        return host.child_descriptor(self._number)
+        return _descriptor(self._number)
 
     def flush(self):
         pass
@@ -44,8 +48,8 @@ class _Text(io.TextIOBase):
         return True
 
     def fileno(self):
-        """A pipe into the log, for child processes."""
-        return host.child_descriptor(self._number)
+        """What leads into the log, for child processes."""
+        return _descriptor(self._number)
 
     def flush(self):
         host.flush()

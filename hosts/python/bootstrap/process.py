@@ -1,5 +1,6 @@
 # What belongs to the whole process, cut down to one environment: variables, child processes, exits, the calls that would
 # change the application around us. Runs in every interpreter before the function's code. `host` is the native part.
+# In a worker the process is the function's own and nothing is cut down: see worker.py.
 import _imp
 import _signal
 import _thread
@@ -319,9 +320,10 @@ def _resource_of_one(module):
 
 if not host.is_main:
     after_import['threading'] = _own_main_thread
-after_import['multiprocessing.context'] = _multiprocessing_without_fork
-after_import['locale'] = _locale_of_one
-after_import['resource'] = _resource_of_one
+if not host.is_worker:
+    after_import['multiprocessing.context'] = _multiprocessing_without_fork
+    after_import['locale'] = _locale_of_one
+    after_import['resource'] = _resource_of_one
 
 
 def _limit_digits():
@@ -336,6 +338,17 @@ def _limit_digits():
 def set_up_process():
     set_variables()
     _limit_digits()
+    if not host.is_worker:
+        _contain()
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != '_AfterImport' and
+                        getattr(finder, '__name__', '') != '_AfterImport']
+    sys.meta_path.insert(0, _AfterImport)
+    for name in list(after_import):
+        if name in sys.modules:
+            after_import.pop(name)(sys.modules[name])
+
+
+def _contain():
     import _posixsubprocess
     replace(_posixsubprocess, 'fork_exec', _fork_exec)
     replace_in_os('putenv', _putenv)
@@ -379,12 +392,6 @@ def set_up_process():
     subprocess = sys.modules.get('subprocess')
     if subprocess is not None:
         subprocess._fork_exec = _posixsubprocess.fork_exec
-    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != '_AfterImport' and
-                        getattr(finder, '__name__', '') != '_AfterImport']
-    sys.meta_path.insert(0, _AfterImport)
-    for name in list(after_import):
-        if name in sys.modules:
-            after_import.pop(name)(sys.modules[name])
 
 
 def idle():

@@ -205,9 +205,11 @@ def _describe_exit(error):
 # ---- Set-up.
 
 def set_up():
-    if host.is_main:
+    if host.is_main and not host.is_worker:
         remember_main()
     set_up_process()
+    if host.is_worker:
+        set_up_worker()
     set_up_output()
     minor = f'python{sys.version_info[0]}.{sys.version_info[1]}'
     folders = [host.task_root]

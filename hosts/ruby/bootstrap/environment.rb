@@ -150,7 +150,7 @@ module Lambed
     end
 
     def initialise
-      file, @receiver_name, @method = Loading.parse_handler(@handler)
+      file, @receiver_name, @method = Handler.parse(@handler)
       Definitions.enter(self)
       receiver = Loading.load_handler(self, file)
       raise @clash if @clash

@@ -1,0 +1,141 @@
+#include "environments/process/process_host.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "environments/environment.h"
+#include "environments/process/process_environment.h"
+#include "environments/process/worker_program.h"
+
+namespace lambed::process {
+namespace {
+
+using environments::HostOptions;
+
+// Valid between open and closed: the environment's thread holds it until then.
+ProcessEnvironment& of(lambed_environment* handle) { return *reinterpret_cast<ProcessEnvironment*>(handle); }
+
+const lambed_host_api& process_api() {
+  static const lambed_host_api kApi = [] {
+    lambed_host_api api{};
+    api.size = sizeof api;
+    api.abi = LAMBED_HOST_ABI;
+    api.interrupt = [](lambed_environment* e, uint64_t) { return of(e).interrupt(); };
+    api.abandon = [](lambed_environment*) {};
+    api.usage = [](lambed_environment* e, lambed_usage* usage) { of(e).usage(*usage); };
+    return api;
+  }();
+  return kApi;
+}
+
+// The interpreter of exactly that version where there is one on the path; empty: the host looks by itself.
+std::string interpreter_of(std::string_view language, std::string_view version) {
+  if (language != "python" || version.empty()) return {};
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "/usr/local/bin:/usr/bin:/bin" : path;
+  while (!rest.empty()) {
+    const auto colon = rest.find(':');
+    const std::string candidate = std::string(rest.substr(0, colon)) + "/python" + std::string(version);
+    if (candidate.front() == '/' && access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (colon == std::string_view::npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  return {};
+}
+
+}  // namespace
+
+class ProcessHosts {
+ public:
+  static ProcessHosts& instance() {
+    static auto* hosts = new ProcessHosts();  // never destroyed: threads of environments outlive main()
+    return *hosts;
+  }
+
+  Result<environments::Host*> host_for(std::string_view runtime, HostOptions options) {
+    const std::string language(environments::language_of_runtime(runtime));
+    const std::string_view version = runtime.substr(language.size());
+    if (options.count("interpreter") == 0) {
+      if (std::string found =
+              interpreter_of(language, version.substr(0, version.find_first_not_of("0123456789.")));
+          !found.empty()) {
+        options.emplace("interpreter", std::move(found));
+      }
+    }
+    ProcessHost* host = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (owner_ == 0) owner_ = getpid();
+      if (owner_ != getpid()) {
+        return Error(
+            ErrorCode::HostUnavailable,
+            "The launchers of this process were started before fork(), and their threads stayed with the "
+            "parent. Start the child with spawn instead of fork, or fork before the first function runs.");
+      }
+      auto& place = hosts_[{language, options}];
+      if (place == nullptr) place.reset(new ProcessHost(language));
+      host = place.get();
+    }
+    if (const auto ready = host->be_ready(options); !ready.ok()) return ready.error();
+    return host;
+  }
+
+ private:
+  std::mutex mutex_;  // guards what follows
+  std::map<std::pair<std::string, HostOptions>, std::unique_ptr<ProcessHost>> hosts_;
+  pid_t owner_ = 0;
+};
+
+ProcessHost::ProcessHost(std::string language) : Host(process_api(), std::move(language)) {}
+
+Result<void> ProcessHost::be_ready(const HostOptions& options) {
+  const std::lock_guard lock(mutex_);
+  if (launcher_ != nullptr && launcher_->is_alive()) return {};
+  const auto program = find_worker_program();
+  if (!program.ok()) return program.error();
+  std::string problems;
+  for (const std::string& plugin : environments::HostRegistry::instance().plugin_files(language())) {
+    Launcher::Options wanted;
+    wanted.program = *program;
+    wanted.hello.plugin_path = plugin;
+    wanted.hello.options.assign(options.begin(), options.end());
+    auto started = Launcher::start(wanted);
+    if (started.ok()) {
+      launcher_ = std::move(*started);
+      const channel::Ready& ready = launcher_->ready();
+      set_description(ready.interpreter_version, ready.interpreter_path, ready.notices);
+      return {};
+    }
+    if (!problems.empty()) problems += " ";
+    problems += started.error().message();
+  }
+  if (problems.empty()) {
+    problems =
+        "There is no plugin for " + std::string(language()) +
+        " that a worker could load; `lambed doctor` lists what is there. Handlers that are part of the "
+        "application run in_process only.";
+  }
+  return Error(ErrorCode::HostUnavailable, problems);
+}
+
+Result<void> ProcessHost::open(environments::Environment& environment,
+                               const lambed_environment_options& options, lambed_environment** handle) {
+  std::shared_ptr<Launcher> launcher;
+  {
+    const std::lock_guard lock(mutex_);
+    launcher = launcher_;
+  }
+  const auto made =
+      std::make_shared<ProcessEnvironment>(environment, std::move(launcher), options.init_deadline);
+  *handle = reinterpret_cast<lambed_environment*>(made.get());
+  return ProcessEnvironment::start(made);
+}
+
+Result<environments::Host*> process_host_for(std::string_view runtime, const HostOptions& options) {
+  return ProcessHosts::instance().host_for(runtime, options);
+}
+
+}  // namespace lambed::process

@@ -1,0 +1,39 @@
+// The file system that an environment sees: a small root of its own, with what a runtime needs from this machine, read-only.
+//
+// For init, in a mount namespace of its own and with the right to mount; nothing of it is seen outside, and all of it goes
+// with the namespace.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "environments/sandbox/sandbox.h"
+
+namespace lambed::sandbox {
+
+struct FileView {
+  Place place;
+  std::uint64_t tmp_bytes = 0;
+  std::string tmp;  // a folder or mount point to be bound to /tmp; empty: a tmpfs
+  uid_t uid = 0;    // owner of /tmp, and the name in /etc/passwd; as numbers inside
+  gid_t gid = 0;
+  bool new_proc = true;  // /proc of the new pid namespace
+};
+
+// What went wrong: which step, on what, and errno. `error` 0: all is well.
+struct Trouble {
+  int error = 0;
+  char step[256] = {};
+};
+Trouble trouble(int error, const std::string& step);
+
+// The calling process has the new root when it returns. The working directory is /var/task.
+Trouble enter_file_view(const FileView& view);
+
+// What of this machine every environment may read: shared with the bare layer, which has nothing but Landlock.
+extern const std::vector<std::string> kSystemFolders;  // /usr, /lib, ...
+extern const std::vector<std::string> kSystemFiles;    // pieces of /etc
+extern const std::vector<std::string> kDevices;        // /dev/null, ...
+
+}  // namespace lambed::sandbox

@@ -1,0 +1,294 @@
+#include "environments/sandbox/init.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "environments/sandbox/landlock.h"
+#include "environments/sandbox/messages.h"
+#include "environments/sandbox/network.h"
+#include "environments/sandbox/posix.h"
+#include "environments/sandbox/privileges.h"
+#include "environments/sandbox/tree_watch.h"
+
+namespace lambed::sandbox {
+namespace {
+
+bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
+
+// What the body's process tells init when it is shut in.
+struct Entered {
+  Trouble trouble;
+};
+
+FileAccess files_of(const EntryPlan& plan) {
+  FileAccess access;
+  access.devices = kDevices;
+  access.writable = {plan.inside.tmp};
+  if (plan.layer != Layer::kBare) {
+    access.readable = {"/"};  // what is there was chosen already
+    access.devices.push_back("/proc/self");
+    return access;
+  }
+  access.readable = kSystemFolders;
+  access.readable.insert(access.readable.end(), kSystemFiles.begin(), kSystemFiles.end());
+  access.readable.push_back("/proc");
+  for (const std::string* path : {&plan.place.task_root, &plan.place.runtime}) {
+    if (!path->empty()) access.readable.push_back(*path);
+  }
+  for (const std::vector<std::string>* paths : {&plan.place.layers, &plan.place.runtime_paths})
+    access.readable.insert(access.readable.end(), paths->begin(), paths->end());
+  return access;
+}
+
+Trouble give_up_rights(const EntryPlan& plan, uid_t uid, bool of_body) {
+  if (const int error = drop_bounding_set(); error != 0) return trouble(error, "dropping the bounding set");
+  if (plan.changes_user) {
+    if (const int error = become(uid, plan.changes_user && is_root_layer(plan.layer) ? uid : plan.gid);
+        error != 0)
+      return trouble(error, fmt::format("becoming user {}", uid));
+  }
+  if (of_body) {
+    ResourceLimits limits;
+    limits.limits = plan.limits;
+    limits.counts_processes = !is_root_layer(plan.layer);
+    limits.limits_memory = !is_root_layer(plan.layer);
+    if (const int error = limit_resources(limits); error != 0) return trouble(error, "limiting resources");
+  }
+  if (const int error = drop_capabilities(); error != 0) return trouble(error, "dropping capabilities");
+  return {};
+}
+
+Trouble check_code(const EntryPlan& plan) {
+  if (plan.place.task_root.empty() || ::access(plan.inside.task_root.c_str(), R_OK | X_OK) == 0) return {};
+  return trouble(errno,
+                 fmt::format("reading {} as the user that functions run as; `chmod -R o+rX` lets it (and it "
+                             "needs the right to enter the folders above)",
+                             plan.place.task_root));
+}
+
+// From init to the body's process and through all the gates. Returns the listener for supervised calls.
+Trouble enter(const EntryPlan& plan, uid_t uid, int inner, int& listener) {
+  if (plan.layer != Layer::kBare) {
+    if (Trouble t = enter_own_network(); t.error != 0) return t;
+  }
+  if (Trouble t = give_up_rights(plan, uid, true); t.error != 0) return t;
+  // Changing the user made the process one that its own user may not look at; init must, to make its connections.
+  if (::prctl(PR_SET_DUMPABLE, 1) != 0) return trouble(errno, "becoming visible to init");
+  // After the change of user, which undoes it.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return trouble(errno, "tying the process to init");
+  if (Trouble t = check_code(plan); t.error != 0) return t;
+  if (const int error = restrict_files(files_of(plan));
+      error != 0 && (plan.layer == Layer::kBare || error != ENOSYS))
+    return trouble(error, "applying Landlock");
+  std::vector<int> keep = plan.keep;
+  keep.push_back(inner);
+  close_all_but(keep);
+  listener = plan.program->install();
+  if (listener < 0 && errno != 0) return trouble(errno, "installing the seccomp filter");
+  return {};
+}
+
+[[noreturn]] void run_body(const EntryPlan& plan, uid_t uid, int inner, const sigset_t& signals,
+                           const std::function<int(const Inside&)>& body) {
+  int listener = -1;
+  const Entered entered{enter(plan, uid, inner, listener)};
+  std::vector<int> descriptors;
+  if (listener >= 0) descriptors.push_back(listener);
+  const bool told = send_message(inner, &entered, sizeof entered, descriptors) == 0;
+  ::close(inner);
+  if (listener >= 0) ::close(listener);
+  if (!told || entered.trouble.error != 0) ::_exit(1);
+  ::sigprocmask(SIG_SETMASK, &signals, nullptr);
+  ::_exit(body(plan.inside));
+}
+
+class Init {
+ public:
+  Init(const EntryPlan& plan, const std::function<int(const Inside&)>& body)
+      : plan_(plan), body_(body), watch_(plan.layer != Layer::kBare, plan.limits) {}
+
+  [[noreturn]] void run() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, &signals_);
+    Command go;
+    if (receive_message(plan_.control, &go, sizeof go) != sizeof go || go.kind != Command::Kind::kGo)
+      ::_exit(1);
+    uid_ = is_root_layer(plan_.layer) ? plan_.uid + static_cast<uid_t>(go.pid) : plan_.uid;
+    if (Trouble t = set_up(); t.error != 0) fail(t);
+    Report ready;
+    ready.kind = Report::Kind::kReady;
+    send(ready);
+    loop();
+  }
+
+ private:
+  [[noreturn]] void fail(const Trouble& trouble) {
+    Report failed;
+    failed.kind = Report::Kind::kFailed;
+    failed.trouble = trouble;
+    send(failed);
+    if (plan_.layer == Layer::kBare) ProcessTree(false).kill_all();
+    ::_exit(1);
+  }
+
+  void send(const Report& report) { send_message(plan_.control, &report, sizeof report); }
+
+  Trouble set_up() {
+    ::setsid();  // no terminal
+    const bool bare = plan_.layer == Layer::kBare;
+    if (!bare) {
+      // Hides where our control groups lie. Older kernels and some containers do not have it; then paths are seen.
+      if (::unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
+        return trouble(errno, "making a control group namespace");
+      if (::sethostname("lambda", 6) != 0) return trouble(errno, "setting the host name");
+      if (plan_.changes_user && plan_.layer == Layer::kUserNamespace) {
+        if (const int error = become(plan_.uid, plan_.gid); error != 0)
+          return trouble(error, fmt::format("becoming user {}", plan_.uid));
+      }
+      FileView view;
+      view.place = plan_.place;
+      view.tmp_bytes = plan_.limits.tmp_bytes;
+      view.tmp = plan_.tmp;
+      view.uid = uid_;
+      view.gid = is_root_layer(plan_.layer) ? uid_ : plan_.gid;
+      if (Trouble t = enter_file_view(view); t.error != 0) return t;
+    } else {
+      if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return trouble(errno, "becoming the reaper");
+      if (plan_.changes_user && ::chown(plan_.tmp.c_str(), uid_, plan_.gid) != 0)
+        return trouble(errno, "handing over " + plan_.tmp);
+      if (!plan_.place.task_root.empty() && ::chdir(plan_.place.task_root.c_str()) != 0)
+        return trouble(errno, "entering " + plan_.place.task_root);
+    }
+    int inner[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, inner) != 0)
+      return trouble(errno, "making a socket pair");
+    body_pid_ = ::fork();
+    if (body_pid_ < 0) return trouble(errno, "starting the process");
+    if (body_pid_ == 0) {
+      ::close(inner[0]);
+      run_body(plan_, uid_, inner[1], signals_, body_);
+    }
+    ::close(inner[1]);
+    close_all_but({plan_.control, plan_.memory_event, inner[0]});
+    // Memory that runs out should end the function's processes rather than the one that must report it.
+    write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
+    if (Trouble t = give_up_rights(plan_, uid_, false); t.error != 0) return t;
+    if (::prctl(PR_SET_DUMPABLE, 0) != 0) return trouble(errno, "hiding init");
+    if (!bare && ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+      return trouble(errno, "tying init to the supervisor");
+    Entered entered;
+    std::vector<FileDescriptor> descriptors;
+    const ssize_t got = receive_message(inner[0], &entered, sizeof entered, &descriptors);
+    ::close(inner[0]);
+    if (got != sizeof entered) {
+      int status = 0;
+      ::waitpid(body_pid_, &status, 0);
+      return trouble(ECHILD,
+                     fmt::format("entering the sandbox (the process ended with status {:#x})", status));
+    }
+    if (entered.trouble.error == 0 && !descriptors.empty()) listener_ = std::move(descriptors.front());
+    return entered.trouble;
+  }
+
+  [[noreturn]] void loop() {
+    sigset_t child;
+    ::sigemptyset(&child);
+    ::sigaddset(&child, SIGCHLD);
+    const FileDescriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+    const bool watches = !is_root_layer(plan_.layer);
+    reap();  // what ended before the signalfd was there
+    for (;;) {
+      std::vector<pollfd> polled = {{plan_.control, POLLIN, 0}, {children.get(), POLLIN, 0}};
+      if (plan_.memory_event >= 0) polled.push_back({plan_.memory_event, POLLIN, 0});
+      ::poll(polled.data(), polled.size(), watches ? TreeWatch::kInterval : -1);
+      if (polled[0].revents != 0) serve();
+      if (polled[1].revents != 0) {
+        signalfd_siginfo told{};
+        while (::read(children.get(), &told, sizeof told) > 0) {
+        }
+        reap();
+      }
+      if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
+      if (watches && !watch_.look()) end(SIGKILL, true);
+    }
+  }
+
+  void serve() {
+    Command command;
+    const ssize_t got = receive_message(plan_.control, &command, sizeof command, nullptr, false);
+    if (got < 0 && errno == EAGAIN) return;
+    if (got != sizeof command) end(SIGKILL, false);  // the supervisor is gone
+    switch (command.kind) {
+      case Command::Kind::kGo:
+        return;
+      case Command::Kind::kKill:
+        end(SIGKILL, false);
+      case Command::Kind::kFreeze:
+        watch_.freeze(true);
+        break;
+      case Command::Kind::kThaw:
+        watch_.freeze(false);
+        break;
+      case Command::Kind::kCpuQuota:
+        watch_.limit_cpu(command.cores);
+        break;
+      case Command::Kind::kUsage:
+        break;
+    }
+    Report done;
+    done.kind = Report::Kind::kDone;
+    done.memory_now = watch_.memory_now();
+    done.memory_peak = watch_.memory_peak();
+    send(done);
+  }
+
+  void reap() {
+    int status = 0;
+    pid_t pid = 0;
+    while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+      if (pid == body_pid_) end(status, false);
+    }
+  }
+
+  // `status` as waitpid has it. What is left of the tree goes with the pid namespace, or is hunted down.
+  [[noreturn]] void end(int status, bool out_of_memory) {
+    if (plan_.layer == Layer::kBare) ProcessTree(false).kill_all();
+    Report ended;
+    ended.kind = Report::Kind::kEnded;
+    ended.status = status;
+    ended.out_of_memory = out_of_memory;
+    ended.memory_now = watch_.memory_now();
+    ended.memory_peak = watch_.memory_peak();
+    send(ended);
+    ::_exit(0);
+  }
+
+  const EntryPlan& plan_;
+  const std::function<int(const Inside&)>& body_;
+  TreeWatch watch_;
+  sigset_t signals_{};
+  uid_t uid_ = 0;
+  pid_t body_pid_ = 0;
+  FileDescriptor listener_;
+};
+
+}  // namespace
+
+[[noreturn]] void run_init(const EntryPlan& plan, const std::function<int(const Inside&)>& body) {
+  Init(plan, body).run();
+}
+
+}  // namespace lambed::sandbox

@@ -1,0 +1,53 @@
+// The first process of an environment: it sets the sandbox up, starts the process that runs the caller's body, makes its
+// connections, reaps, watches what no control group watches, and ends when that process ends; the others end with it.
+//
+// It runs trusted code only, in a fork of the supervisor, on its one thread. Protocol with the supervisor, on a SOCK_SEQPACKET:
+// it waits for kGo, answers kReady or kFailed, then takes commands until it sends kEnded and exits. End of file on that socket
+// means that the supervisor died: it kills everything and exits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "environments/sandbox/file_view.h"
+#include "environments/sandbox/seccomp_program.h"
+
+namespace lambed::sandbox {
+
+struct Command {
+  enum class Kind : int { kGo, kFreeze, kThaw, kKill, kCpuQuota, kUsage };
+  Kind kind = Kind::kGo;
+  int pid = 0;  // of init as the supervisor sees it, with kGo
+  double cores = 0;
+};
+
+struct Report {
+  enum class Kind : int { kReady, kFailed, kDone, kEnded };
+  Kind kind = Kind::kReady;
+  int status = 0;              // kEnded: as waitpid tells it
+  bool out_of_memory = false;  // kEnded: seen by the watch of memory, or told by the control group
+  std::uint64_t memory_now = 0, memory_peak = 0;  // where there is no control group
+  Trouble trouble;                                // kFailed
+};
+
+// All that the child needs, made ready before the fork: after it, nothing may fail for want of what only the parent has.
+struct EntryPlan {
+  Layer layer = Layer::kBare;
+  Limits limits;
+  Place place;
+  Inside inside;
+  bool host_loopback = false;
+  std::string tmp;  // folder or mount point for /tmp; empty: a tmpfs. Always there in kBare
+  uid_t uid = 0;    // to become: as a number inside; in the root layers kGo's pid is added
+  gid_t gid = 0;
+  bool changes_user = false;
+  const SeccompProgram* program = nullptr;
+  std::vector<int> keep;
+  int control = -1;
+  int memory_event = -1;  // becomes readable when memory ran out; -1: none
+};
+
+[[noreturn]] void run_init(const EntryPlan& plan, const std::function<int(const Inside&)>& body);
+
+}  // namespace lambed::sandbox

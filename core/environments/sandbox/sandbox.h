@@ -1,0 +1,133 @@
+// Processes that nobody trusts, shut in: what they may use is limited, what they may see and reach is chosen.
+//
+// A Supervisor belongs to a process that has one thread, and to that thread: it forks, and PR_SET_PDEATHSIG ends its children
+// with the thread that made them. It owns every control group, namespace, mount and folder that it makes.
+// An environment is a tree of processes with two that are ours: `init`, which the supervisor forks, sets the sandbox up, makes
+// the connections of the environment and reaps; and below it the process that runs the caller's body.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "catalog/files.h"
+
+namespace lambed::sandbox {
+
+// The sets of means, best first. enforcement.h says what each one enforces.
+enum class Layer {
+  kRootCgroup2,    // root, with the controllers memory, cpu and pids of cgroup v2
+  kRootCgroup1,    // root, with those controllers as v1
+  kUserNamespace,  // namespaces without root, no control groups
+  kBare,           // seccomp, Landlock and resource limits only
+};
+const char* name_of(Layer layer);  // "root with cgroup v2"
+
+struct Limits {
+  std::uint64_t memory_bytes = 128ULL << 20;
+  double cores = 128.0 / 1769;  // holds from begin_cpu_quota() on
+  std::uint64_t tmp_bytes = 512ULL << 20;
+  int descriptors = 1024;
+  int processes = 1024;  // and threads; init is not counted
+};
+
+// Folders of this machine that the environment sees, read-only. All paths are absolute.
+struct Place {
+  std::string task_root;                   // inside: /var/task
+  std::vector<std::string> layers;         // inside: /opt, where the first one wins
+  std::vector<std::string> runtime_paths;  // inside: at their own paths
+  std::string runtime;                     // inside: /var/runtime; may be empty
+};
+
+struct Spec {
+  Limits limits;
+  Place place;
+  bool host_loopback = false;  // may connect to what listens on this machine
+};
+
+// Where the body finds its things: in kBare the host's own paths, else as on AWS.
+struct Inside {
+  std::string task_root;  // "/var/task"
+  std::string layers;     // "/opt"; in kBare the first layer's folder, or empty
+  std::string runtime;    // "/var/runtime", or empty
+  std::string tmp;        // "/tmp": the only place that can be written
+};
+
+struct Ending {
+  int exit_code = 0;           // of the body's process; 0 with a signal
+  int signal = 0;              // that ended it; SIGKILL after kill() and when memory ran out
+  bool out_of_memory = false;  // the tree met its memory limit
+  std::uint64_t memory_peak = 0;
+};
+
+struct Usage {
+  std::uint64_t memory_bytes = 0;  // of the whole tree, now
+  std::uint64_t memory_peak = 0;
+  std::chrono::nanoseconds cpu{0};  // 0 where there are no control groups
+};
+
+// One environment. Dropping it without finish() kills the tree, and leaves its folders to the supervisor's end.
+class Child {
+ public:
+  struct State;
+  explicit Child(std::unique_ptr<State> state);
+  Child(Child&&) noexcept;
+  Child& operator=(Child&&) noexcept;
+  ~Child();
+
+  pid_t pid() const;  // of init, in the supervisor's namespace
+  int pidfd() const;  // readable when the whole tree is gone
+  State& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+struct SupervisorOptions {
+  std::string server = "lambed";  // names the control groups; letters, digits, '-' and '_'
+  std::string scratch = "/tmp";   // where folders for /tmp are made
+  std::optional<Layer> layer;     // exactly this one, or an error; empty: the best there is
+};
+
+class Supervisor {
+ public:
+  // Errors: no layer, or not the wanted one, can be had; the message says what is missing for each and how to get it.
+  static Result<std::unique_ptr<Supervisor>> create(const SupervisorOptions& options);
+  virtual ~Supervisor() = default;  // kills what is left
+  Supervisor() = default;
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  virtual Layer layer() const = 0;
+
+  // Forks. The child enters the sandbox and ends with body's value as its exit status, by _exit. In it only 0, 1, 2 and `keep`
+  // are open. Returns when the body is about to run. Errors: what could not be set up, and why; nothing is left then.
+  virtual Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
+                              const std::function<int(const Inside&)>& body) = 0;
+
+  // The limit of cores holds from now on; before, start-up takes what it can get.
+  virtual Result<void> begin_cpu_quota(Child& child) = 0;
+  // No process of the tree runs until thaw(). Both are idempotent.
+  virtual Result<void> freeze(Child& child) = 0;
+  virtual Result<void> thaw(Child& child) = 0;
+  // Ends the whole tree, frozen or not. Does not wait: the pidfd says when it is done.
+  virtual void kill(Child& child) = 0;
+  virtual Usage usage(const Child& child) = 0;
+  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often. Not open where there
+  // are no control groups.
+  virtual catalog::FileDescriptor memory_peak_file(const Child& child) = 0;
+  // Only when the pidfd is readable, else it waits. Reaps, reads the counters, removes what belonged to the environment.
+  virtual Ending finish(Child child) = 0;
+
+  // Kills and removes what supervisors left that died without being able to. Safe at any time, beside others that live.
+  static void remove_leavings(const std::string& scratch = "/tmp");
+};
+
+}  // namespace lambed::sandbox

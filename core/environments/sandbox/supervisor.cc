@@ -1,0 +1,430 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+
+#include "environments/sandbox/cgroups.h"
+#include "environments/sandbox/init.h"
+#include "environments/sandbox/landlock.h"
+#include "environments/sandbox/messages.h"
+#include "environments/sandbox/posix.h"
+#include "environments/sandbox/sandbox.h"
+
+namespace lambed::sandbox {
+namespace {
+
+namespace fs = std::filesystem;
+
+// AWS's own number of the user that functions run as.
+constexpr uid_t kUserInside = 993;
+constexpr gid_t kGroupInside = 990;
+// Above everything that distributions hand out, for containers too; an environment's user is this plus its init's pid.
+constexpr uid_t kFirstUser = 1'880'000'000;
+constexpr uid_t kFirstUserOfSmallMap = 50'000;
+constexpr pid_t kMostPids = 1 << 22;
+constexpr int kStartPatience = 20'000;  // milliseconds
+constexpr int kAnswerPatience = 2'000;
+constexpr std::string_view kFolderPrefix = "lambed-tmp-";
+
+bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
+
+// Inside a container's user namespace only some numbers exist.
+bool has_users_from(uid_t first) {
+  std::istringstream lines(text_of_file("/proc/self/uid_map"));
+  for (unsigned long long inside = 0, outside = 0, count = 0; lines >> inside >> outside >> count;) {
+    if (inside <= first && first + static_cast<unsigned long long>(kMostPids) <= inside + count) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+const char* name_of(Layer layer) {
+  switch (layer) {
+    case Layer::kRootCgroup2:
+      return "root with cgroup v2";
+    case Layer::kRootCgroup1:
+      return "root with cgroup v1";
+    case Layer::kUserNamespace:
+      return "user namespaces";
+    case Layer::kBare:
+      return "seccomp and Landlock only";
+  }
+  return "";
+}
+
+struct Child::State {
+  pid_t pid = -1;
+  FileDescriptor pidfd, control;
+  std::unique_ptr<Cgroup> cgroup;
+  std::string tmp;  // a folder of ours, to be removed
+  Limits limits;
+  std::optional<Report> ended;
+  bool killed = false;
+  bool reaped = false;
+
+  ~State() {
+    if (pid > 0 && !reaped) {
+      end();
+      wait();
+    }
+  }
+  void end() {
+    killed = true;
+    if (cgroup) {
+      cgroup->kill();
+    } else if (!tmp.empty()) {  // kBare: only init can find them all
+      const Command command{Command::Kind::kKill, 0, 0};
+      if (send_message(control.get(), &command, sizeof command) == 0) return;
+    }
+    ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  }
+  int wait() {
+    int status = 0;
+    while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
+    }
+    reaped = true;
+    return status;
+  }
+  // A report that is there or comes within the time; kEnded is kept for finish().
+  std::optional<Report> receive(int patience) {
+    pollfd polled{control.get(), POLLIN, 0};
+    if (::poll(&polled, 1, patience) <= 0) return std::nullopt;
+    Report report;
+    if (receive_message(control.get(), &report, sizeof report) != sizeof report) return std::nullopt;
+    if (report.kind == Report::Kind::kEnded) ended = report;
+    return report;
+  }
+  std::optional<Report> ask(Command::Kind kind, double cores = 0) {
+    const Command command{kind, 0, cores};
+    if (ended || send_message(control.get(), &command, sizeof command) != 0) return std::nullopt;
+    return receive(kAnswerPatience);
+  }
+};
+
+Child::Child(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Child::Child(Child&&) noexcept = default;
+Child& Child::operator=(Child&&) noexcept = default;
+Child::~Child() = default;
+pid_t Child::pid() const { return state_->pid; }
+int Child::pidfd() const { return state_->pidfd.get(); }
+
+namespace {
+
+class KernelSupervisor final : public Supervisor {
+ public:
+  static Result<std::unique_ptr<Supervisor>> create(Layer layer, const SupervisorOptions& options) {
+    const bool root = ::geteuid() == 0;
+    if (is_root_layer(layer) && !root) return Error(ErrorCode::ServiceException, "it needs root");
+    SeccompChoice choice;
+    choice.supervise_connections = false;
+    choice.refuse_listening = layer == Layer::kBare;
+    choice.refuse_unseen_memory = !is_root_layer(layer);
+    auto program = SeccompProgram::compile(choice);
+    if (!program) return program.error();
+    if (layer == Layer::kBare && landlock_version() == 0) {
+      return Error(
+          ErrorCode::ServiceException,
+          "the kernel has no Landlock; it needs Linux 5.13 with landlock in the boot parameter lsm=");
+    }
+    std::unique_ptr<KernelSupervisor> made(new KernelSupervisor(layer, options, std::move(*program)));
+    if (is_root_layer(layer)) {
+      const CgroupMounts mounts = CgroupMounts::find();
+      const bool v2 = layer == Layer::kRootCgroup2;
+      if (v2 && !mounts.v2_has_all()) {
+        return Error(ErrorCode::ServiceException,
+                     mounts.v2.empty()
+                         ? "no cgroup v2 is mounted"
+                         : fmt::format("cgroup v2 at {} does not have the controllers memory, cpu and pids "
+                                       "(it has: '{}')",
+                                       mounts.v2, mounts.v2_controllers));
+      }
+      if (!v2 && !mounts.v1_has_all()) {
+        return Error(ErrorCode::ServiceException,
+                     "the cgroup v1 controllers memory, cpu and pids are not all mounted");
+      }
+      auto tree = CgroupTree::create(mounts, v2, options.server);
+      if (!tree) return tree.error();
+      made->cgroups_ = std::move(*tree);
+    }
+    // Whether a layer works is seen by using it: kernels, containers and security modules refuse in too many ways to list.
+    auto tried = made->spawn(Spec{}, {}, [](const Inside&) { return 0; });
+    if (!tried) return tried.error();
+    const Ending ending = made->finish(std::move(*tried));
+    if (ending.exit_code != 0 || ending.signal != 0) {
+      return Error(
+          ErrorCode::ServiceException,
+          fmt::format("a process in it ended with exit code {}, signal {}", ending.exit_code, ending.signal));
+    }
+    return std::unique_ptr<Supervisor>(std::move(made));
+  }
+
+  Layer layer() const override { return layer_; }
+
+  Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
+                      const std::function<int(const Inside&)>& body) override {
+    const int number = ++count_;
+    auto state = std::make_unique<Child::State>();
+    state->limits = spec.limits;
+    EntryPlan plan;
+    plan.layer = layer_;
+    plan.limits = spec.limits;
+    plan.place = spec.place;
+    plan.host_loopback = spec.host_loopback;
+    plan.keep = keep;
+    plan.program = &program_;
+    plan.changes_user = ::geteuid() == 0;
+    plan.uid = is_root_layer(layer_)    ? first_user_
+               : layer_ == Layer::kBare ? first_user_ + bare_number(number)
+                                        : kUserInside;
+    plan.gid = layer_ == Layer::kUserNamespace ? kGroupInside : plan.uid;
+    plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
+    FileDescriptor event;
+    if (layer_ == Layer::kBare) {
+      auto folder = make_folder(number);
+      if (!folder) return folder.error();
+      state->tmp = *folder;
+      plan.tmp = *folder;
+      plan.inside = {spec.place.task_root, spec.place.layers.empty() ? "" : spec.place.layers.front(),
+                     spec.place.runtime, *folder};
+    }
+    if (cgroups_) {
+      auto group = cgroups_->group(number);
+      if (!group) return group.error();
+      state->cgroup = std::move(*group);
+      if (auto set = state->cgroup->limit(spec.limits.memory_bytes, spec.limits.processes + 1); !set)
+        return set.error();
+      auto memory_event = state->cgroup->out_of_memory_event();
+      if (!memory_event) return memory_event.error();
+      event = std::move(*memory_event);
+      plan.memory_event = event.get();
+    }
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+      return system_error("Could not make a socket pair", errno);
+    state->control = FileDescriptor(ends[0]);
+    const FileDescriptor theirs(ends[1]);
+    plan.control = ends[1];
+    if (const int error = fork_init(*state, plan, body); error != 0)
+      return system_error("Could not start a process in the sandbox", error);
+    if (auto started = start(*state, plan); !started) {
+      state->end();
+      return started.error();  // the state's end waits
+    }
+    return Child(std::move(state));
+  }
+
+  Result<void> begin_cpu_quota(Child& child) override {
+    Child::State& state = child.state();
+    if (state.cgroup) return state.cgroup->limit_cpu(state.limits.cores);
+    return answered(state.ask(Command::Kind::kCpuQuota, state.limits.cores), "limit the processor share");
+  }
+
+  Result<void> freeze(Child& child) override {
+    Child::State& state = child.state();
+    if (state.cgroup && state.cgroup->can_freeze()) return state.cgroup->freeze(true);
+    return answered(state.ask(Command::Kind::kFreeze), "freeze");
+  }
+
+  Result<void> thaw(Child& child) override {
+    Child::State& state = child.state();
+    if (state.cgroup && state.cgroup->can_freeze()) return state.cgroup->freeze(false);
+    return answered(state.ask(Command::Kind::kThaw), "thaw");
+  }
+
+  void kill(Child& child) override { child.state().end(); }
+
+  Usage usage(const Child& child) override {
+    Child::State& state = child.state();
+    if (state.cgroup)
+      return {state.cgroup->memory_now(), state.cgroup->memory_peak(), state.cgroup->cpu_used()};
+    const std::optional<Report> report = state.ask(Command::Kind::kUsage);
+    return report ? Usage{report->memory_now, report->memory_peak, {}} : Usage{};
+  }
+
+  catalog::FileDescriptor memory_peak_file(const Child& child) override {
+    const Child::State& state = child.state();
+    return state.cgroup ? state.cgroup->memory_peak_file() : catalog::FileDescriptor();
+  }
+
+  Ending finish(Child child) override {
+    Child::State& state = child.state();
+    state.wait();
+    while (!state.ended && state.receive(0)) {
+    }
+    Ending ending;
+    if (state.ended) {
+      ending.exit_code = WIFEXITED(state.ended->status) ? WEXITSTATUS(state.ended->status) : 0;
+      ending.signal = WIFSIGNALED(state.ended->status) ? WTERMSIG(state.ended->status) : 0;
+      ending.out_of_memory = state.ended->out_of_memory;
+      ending.memory_peak = state.ended->memory_peak;
+    } else {
+      ending.signal = SIGKILL;
+    }
+    if (state.cgroup) {
+      ending.memory_peak = state.cgroup->memory_peak();
+      if (state.cgroup->out_of_memory_kills() > 0) ending.out_of_memory = true;
+      // The kernel takes a moment to let go of a group whose last process was reaped.
+      for (int i = 0; i < 200 && !state.cgroup->remove(); ++i) ::usleep(500);
+    }
+    if (ending.out_of_memory) {
+      ending.signal = SIGKILL;
+      ending.exit_code = 0;
+    }
+    if (!state.tmp.empty()) {
+      std::error_code ignored;
+      fs::remove_all(state.tmp, ignored);
+    }
+    return ending;
+  }
+
+ private:
+  KernelSupervisor(Layer layer, const SupervisorOptions& options, SeccompProgram program)
+      : layer_(layer),
+        options_(options),
+        program_(std::move(program)),
+        first_user_(has_users_from(kFirstUser) ? kFirstUser : kFirstUserOfSmallMap),
+        mark_(own_mark()) {}
+
+  static Result<void> answered(const std::optional<Report>& report, const char* what) {
+    if (report && report->kind == Report::Kind::kDone) return {};
+    return Error(ErrorCode::ServiceException,
+                 fmt::format("Could not {} the environment: its init does not answer", what));
+  }
+
+  // Without a pid namespace the number of init is not known before it runs.
+  uid_t bare_number(int number) const {
+    return static_cast<uid_t>((::getpid() + number) % (first_user_ == kFirstUser ? kMostPids : 8192));
+  }
+
+  Result<std::string> make_folder(int number) {
+    const std::string path =
+        fmt::format("{}/{}{},{},{}", options_.scratch, kFolderPrefix, options_.server, number, mark_);
+    if (::mkdir(path.c_str(), 0700) != 0) return system_error("Could not make the folder " + path, errno);
+    return path;
+  }
+
+  // 0, or errno.
+  int fork_init(Child::State& state, const EntryPlan& plan, const std::function<int(const Inside&)>& body) {
+    if (layer_ == Layer::kBare) {
+      state.pid = ::fork();
+      if (state.pid < 0) return errno;
+      if (state.pid == 0) run_init(plan, body);
+      state.pidfd = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, state.pid, 0)));
+      return state.pidfd.is_open() ? 0 : errno;
+    }
+    int pidfd = -1;
+    clone_args arguments{};
+    arguments.flags = CLONE_PIDFD | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+    if (layer_ == Layer::kUserNamespace) arguments.flags |= CLONE_NEWUSER;
+    arguments.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    if (state.cgroup && state.cgroup->v2_descriptor() >= 0) {
+      arguments.flags |= CLONE_INTO_CGROUP;
+      arguments.cgroup = static_cast<std::uint64_t>(state.cgroup->v2_descriptor());
+    }
+    // glibc does not know of this child, and has the parent's thread id in it. All it does is what run_init does: system
+    // calls and fork(), which puts that right in the process that runs the body.
+    const long pid = ::syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid < 0) return errno;
+    if (pid == 0) run_init(plan, body);
+    state.pid = static_cast<pid_t>(pid);
+    state.pidfd = FileDescriptor(pidfd);
+    return 0;
+  }
+
+  Result<void> start(Child::State& state, const EntryPlan& plan) {
+    if (layer_ == Layer::kUserNamespace) {
+      if (auto mapped = map_user(state.pid, plan); !mapped) return mapped;
+    }
+    if (state.cgroup) {
+      if (auto attached = state.cgroup->attach(state.pid, false); !attached) return attached;
+    }
+    Command go;
+    go.pid = first_user_ == kFirstUser ? state.pid : state.pid % 8192;
+    if (const int error = send_message(state.control.get(), &go, sizeof go); error != 0)
+      return system_error("Could not start the sandbox", error);
+    // The control socket's other end lives in init alone once the caller has closed its copy: here it is still open, so a
+    // death is seen by the pidfd.
+    pollfd polled[2] = {{state.control.get(), POLLIN, 0}, {state.pidfd.get(), POLLIN, 0}};
+    int ready = 0;
+    do {
+      ready = ::poll(polled, 2, kStartPatience);
+    } while (ready < 0 && errno == EINTR);
+    if (const std::optional<Report> report = state.receive(0)) {
+      if (report->kind == Report::Kind::kReady) return {};
+      if (report->kind == Report::Kind::kFailed) {
+        return Error(ErrorCode::ServiceException,
+                     fmt::format("Could not set the sandbox ({}) up: {}: {}", name_of(layer_),
+                                 report->trouble.step, std::strerror(report->trouble.error)));
+      }
+    }
+    if (ready == 0) return Error(ErrorCode::ServiceException, "The sandbox was not set up within 20 seconds");
+    return Error(
+        ErrorCode::ServiceException,
+        "The sandbox's first process ended while it was set up; is there memory enough for it in the limit?");
+  }
+
+  Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
+    const bool root = ::geteuid() == 0;
+    const uid_t uid =
+        root ? first_user_ + static_cast<uid_t>(first_user_ == kFirstUser ? pid : pid % 8192) : ::geteuid();
+    const gid_t gid = root ? uid : ::getegid();
+    const std::string folder = fmt::format("/proc/{}", pid);
+    if (!root) {
+      if (const int error = write_to(folder + "/setgroups", "deny"); error != 0)
+        return system_error("Could not set the groups of a user namespace", error);
+    }
+    if (const int error = write_to(folder + "/uid_map", fmt::format("{} {} 1", plan.uid, uid)); error != 0)
+      return system_error("Could not map the user of a user namespace", error);
+    if (const int error = write_to(folder + "/gid_map", fmt::format("{} {} 1", plan.gid, gid)); error != 0)
+      return system_error("Could not map the group of a user namespace", error);
+    return {};
+  }
+
+  const Layer layer_;
+  const SupervisorOptions options_;
+  const SeccompProgram program_;
+  const uid_t first_user_;
+  const std::string mark_;
+  std::unique_ptr<CgroupTree> cgroups_;
+  int count_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Supervisor>> Supervisor::create(const SupervisorOptions& options) {
+  std::string reasons;
+  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+    if (options.layer && *options.layer != layer) continue;
+    auto made = KernelSupervisor::create(layer, options);
+    if (made) return made;
+    reasons += fmt::format("{}{}: {}", reasons.empty() ? "" : "; ", name_of(layer), made.error().message());
+  }
+  return Error(ErrorCode::ServiceException, "No sandbox can be had here. " + reasons);
+}
+
+void Supervisor::remove_leavings(const std::string& scratch) {
+  CgroupTree::remove_leavings();
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(scratch, ignored)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(kFolderPrefix)) continue;
+    if (state_of_mark(std::string_view(name).substr(name.rfind(',') + 1)) == MarkState::kDead)
+      fs::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace lambed::sandbox
