@@ -165,6 +165,7 @@ void Launcher::greet(const channel::Hello& hello) {
   }
   for (const int descriptor : open_descriptors())
     if (before.count(descriptor) == 0) interpreter_descriptors_.push_back(descriptor);
+  sandbox::Supervisor::remove_leavings();  // of launchers that were killed together with their servers
   sandbox::SupervisorOptions options;
   if (!hello.server.empty()) options.server = hello.server;
   auto supervisor = sandbox::Supervisor::create(options);
