@@ -129,7 +129,7 @@ export interface CreateFunctionRequest {
   publish?: boolean;
   /** Where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or `lambed:local`. */
   deadLetterTarget?: string;
-  /** 'process' comes in a later version: until then asking for it is a HostUnavailable. */
+  /** 'process': a sandboxed process for each environment, with hard limits. */
   isolation?: 'in_process' | 'process';
 }
 

@@ -32,6 +32,7 @@ struct ApiOptions {
   gateway::Storage storage = {};
   std::vector<std::string> hosts = {};  // beside this machine's own names; see foreign()
   bool strict_runtimes = false;
+  Isolation isolation = Isolation::kInProcess;  // of the functions that are created here
   // False: what is Pending or InProgress stays so until settle_all(). For tests.
   bool settles = true;
   std::size_t workers = 16;

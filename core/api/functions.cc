@@ -154,6 +154,7 @@ Reply create_function(Api& api, Scope& scope, Call& call) {
   const Members body = call.body();
   model::Violations violations;
   CreateFunctionRequest request;
+  request.isolation = api.options().isolation;
   if (auto name = body.text("FunctionName")) {
     request.name = std::move(*name);
   } else {

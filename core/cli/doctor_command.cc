@@ -75,7 +75,7 @@ int run_doctor() {
       describe(text, host);
   }
 
-  text += "\nSandbox mechanisms of this kernel (for --isolation process, which is not there yet)\n";
+  text += "\nSandbox mechanisms of this kernel (for --isolation process)\n";
   for (const Mechanism& mechanism : mechanisms) {
     text += fmt::format("  {:<16} {:<4} {}\n  {:<21} {}\n", mechanism.name, mechanism.found ? "yes" : "no",
                         mechanism.detail, "", mechanism.purpose);

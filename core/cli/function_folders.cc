@@ -104,6 +104,7 @@ void FunctionFolders::load(const std::string& name, Known& known) {
       request.handler = source.handler;
       request.code = source.code;
       request.role = any_role(api_.default_scope().account);
+      request.isolation = api_.options().isolation;
       catalog.create_function(request).value();
     } else {
       // A handler or language may have changed with the files.

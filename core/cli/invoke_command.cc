@@ -118,10 +118,6 @@ GatewayOptions gateway_options(const InvokeOptions& options) {
 }
 
 CreateFunctionRequest function_request(const InvokeOptions& options) {
-  if (options.isolation == "process") {
-    throw CommandError(
-        "--isolation process: not there yet; leave it out to run the handler inside this process");
-  }
   FunctionSource source = find_function(options.path, options.runtime, options.handler);
   CreateFunctionRequest request;
   request.name = source.name;
@@ -133,6 +129,7 @@ CreateFunctionRequest function_request(const InvokeOptions& options) {
   request.code = std::move(source.code);
   request.timeout_s = options.timeout_s;
   request.memory_mb = options.memory_mb;
+  if (options.isolation == "process") request.isolation = Isolation::kProcess;
   if (!options.variables.empty()) request.environment = variables_of(options.variables);
   return request;
 }
@@ -163,8 +160,8 @@ void declare_invoke(CLI::App& command, InvokeOptions& options) {
       ->allow_extra_args(false);
   command
       .add_option("--isolation", options.isolation,
-                  "in_process: an interpreter inside this process (the default); process: a sandboxed one "
-                  "(not there yet)")
+                  "in_process: an interpreter inside this process (the default); process: a "
+                  "sandboxed process of its own")
       ->type_name("KIND")
       ->check(CLI::IsMember({"in_process", "process"}));
   command

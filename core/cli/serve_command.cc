@@ -83,15 +83,16 @@ api::ApiOptions api_options(const ServeOptions& options) {
   api.gateway.aws_endpoint_url = options.aws_endpoint_url;
   api.hosts = options.allow_hosts;
   api.strict_runtimes = options.strict_runtimes;
+  api.isolation = options.isolation == "process" ? Isolation::kProcess : Isolation::kInProcess;
+  api.gateway.require_strict_isolation = options.require_isolation == "strict";
   if (!options.quiet) api.log_sink = make_stderr_sink();
   api.access_log = access_log_of(options.access_log);
   return api;
 }
 
 void check(const ServeOptions& options) {
-  if (options.isolation == "process") {
-    throw CommandError("--isolation process: not there yet; functions run inside this process");
-  }
+  if (options.require_isolation == "strict" && options.isolation != "process")
+    throw CommandError("--require-isolation strict: goes with --isolation process");
   if (const std::string& url = options.aws_endpoint_url;
       !url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
     throw CommandError(
@@ -110,8 +111,12 @@ std::string welcome(const ServeOptions& options, std::uint16_t port, const Liste
                       options.account, options.region);
   text += "  runtimes   " + installed_runtimes() + "\n";
   text +=
-      "  isolation  in_process: functions run inside this process and can do what it can. Signatures are "
-      "not\n"
+      options.isolation == "process"
+          ? "  isolation  process: each environment is a sandboxed process of its own. Signatures are not\n"
+          : "  isolation  in_process: functions run inside this process and can do what it can. Signatures "
+            "are "
+            "not\n";
+  text +=
       "             verified: who reaches this port can upload code, so it listens on this machine only\n";
   text += options.data.empty() ? std::string(
                                      "  storage    in memory: functions and waiting events are gone when "
@@ -156,9 +161,20 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
                   "classic (the default) or current: which of Lambda's quota tables holds")
       ->type_name("SET")
       ->check(CLI::IsMember({"classic", "current"}));
-  command.add_option("--isolation", options.isolation, "in_process (the default); process: not there yet")
+  command
+      .add_option(
+          "--isolation", options.isolation,
+          "Of functions that are created here: in_process (the default) or process, a sandboxed process "
+          "for each environment")
       ->type_name("KIND")
       ->check(CLI::IsMember({"in_process", "process"}));
+  command
+      .add_option(
+          "--require-isolation", options.require_isolation,
+          "strict: with --isolation process, runs nothing unless the sandbox enforces every limit; any "
+          "(the default): takes the best there is")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"any", "strict"}));
   command
       .add_option("--auth", options.auth,
                   "none (the default, and all there is yet): signatures are not verified")

@@ -15,6 +15,7 @@ struct ServeOptions {
   std::string data;
   std::string functions;
   std::string isolation = "in_process";
+  std::string require_isolation = "any";
   std::string quotas = "classic";
   std::string region = "us-east-1";
   std::string account = "123456789012";

@@ -1,5 +1,6 @@
 #include "worker/launcher.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -7,7 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -48,6 +51,18 @@ std::vector<std::string> places_of(const std::vector<std::string>& files) {
     }
   }
   return places;
+}
+
+std::set<int> open_descriptors() {
+  std::set<int> found;
+  DIR* folder = opendir("/proc/self/fd");
+  if (folder == nullptr) return found;
+  while (const dirent* entry = readdir(folder)) {
+    const int number = std::atoi(entry->d_name);
+    if (number > 2 && number != dirfd(folder)) found.insert(number);
+  }
+  closedir(folder);
+  return found;
 }
 
 }  // namespace
@@ -143,10 +158,14 @@ void Launcher::greet(const channel::Hello& hello) {
   auto plugin = Plugin::load(hello);
   if (!plugin.ok()) return refuse(plugin.error().message());
   plugin_.emplace(std::move(*plugin));
+  const std::set<int> before = open_descriptors();
   if (plugin_->runs_before_fork()) {
     if (const auto started = plugin_->start(WorkerCore::table()); !started.ok())
       return refuse(started.error().message());
   }
+  for (const int descriptor : open_descriptors())
+    if (before.count(descriptor) == 0) interpreter_descriptors_.push_back(descriptor);
+  sandbox::Supervisor::remove_leavings();  // of launchers that were killed together with their servers
   sandbox::SupervisorOptions options;
   if (!hello.server.empty()) options.server = hello.server;
   auto supervisor = sandbox::Supervisor::create(options);
@@ -155,6 +174,8 @@ void Launcher::greet(const channel::Hello& hello) {
   plugin_->describe(ready);
   runtime_paths_ = places_of({plugin_->path(), ready.interpreter_path});
   ready.layer = sandbox::name_of(supervisor_->layer());
+  ready.is_strict = supervisor_->layer() == sandbox::Layer::kRootCgroup1 ||
+                    supervisor_->layer() == sandbox::Layer::kRootCgroup2;
   ready.notices = WorkerCore::take_start_notices();
   ready.ok = true;
   send(channel::encode(ready), {});
@@ -167,7 +188,8 @@ void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descr
     return;
   }
   WorkerStreams streams{std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2])};
-  const std::vector<int> keep{streams.memory.get(), streams.output.get(), streams.error.get()};
+  std::vector<int> keep = interpreter_descriptors_;
+  for (const Descriptor* d : {&streams.memory, &streams.output, &streams.error}) keep.push_back(d->get());
   auto child = supervisor_->spawn(spec_of(wanted), keep, [&](const sandbox::Inside& inside) {
     return run_worker(*plugin_, wanted, inside, std::move(streams));
   });

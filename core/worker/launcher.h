@@ -52,6 +52,8 @@ class Launcher {
   std::optional<Plugin> plugin_;
   std::unique_ptr<sandbox::Supervisor> supervisor_;
   std::vector<std::string> runtime_paths_;
+  std::vector<int>
+      interpreter_descriptors_;  // that it opened when it started: its copies in workers need them
   Workers workers_;
   struct Outgoing {
     std::string bytes;

@@ -63,8 +63,8 @@ class Catalogue:
         layers       folders with the content of /opt; a later one wins
         dead_letter_target    where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or
                      "lambed:local" (see `list_dead_letters`)
-        isolation    "in_process"; "process" (a worker process of its own with hard limits) comes in a later version and
-                     raises HostUnavailable until then
+        isolation    "in_process"; "process": a sandboxed process for each environment, with hard limits. Not for callables,
+                     which live in this one
 
         Raises ResourceConflictException when there is one of that name, InvalidParameterValueException and
         ValidationException for wrong values.
@@ -356,8 +356,8 @@ def _warn_of_shared_lock() -> None:
     _warned = True
     warnings.warn(
         "Python functions share this program's interpreter lock (before Python 3.13). One that is stuck in C code stops the "
-        "program too: its timeout and Ctrl-C take effect when that call ends. Python 3.13 has no such limit, nor will "
-        "isolation='process' have it, which comes in a later version.",
+        "program too: its timeout and Ctrl-C take effect when that call ends. Python 3.13 has no such limit, nor has "
+        "isolation='process'.",
         SharedLockWarning,
         stacklevel=3,
     )

@@ -45,6 +45,7 @@ struct Ready {
   std::string message;  // why not
   std::string language, interpreter_version, interpreter_path;
   std::string layer;                 // of the sandbox, in words
+  bool is_strict = false;            // it enforces every limit
   std::vector<std::string> notices;  // what the interpreter had to say while it started
 };
 

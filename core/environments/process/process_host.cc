@@ -55,7 +55,7 @@ class ProcessHosts {
     return *hosts;
   }
 
-  Result<environments::Host*> host_for(std::string_view runtime, HostOptions options) {
+  Result<environments::Host*> host_for(std::string_view runtime, HostOptions options, bool strict) {
     const std::string language(environments::language_of_runtime(runtime));
     const std::string_view version = runtime.substr(language.size());
     if (options.count("interpreter") == 0) {
@@ -79,7 +79,7 @@ class ProcessHosts {
       if (place == nullptr) place.reset(new ProcessHost(language));
       host = place.get();
     }
-    if (const auto ready = host->be_ready(options); !ready.ok()) return ready.error();
+    if (const auto ready = host->be_ready(options, strict); !ready.ok()) return ready.error();
     return host;
   }
 
@@ -91,9 +91,21 @@ class ProcessHosts {
 
 ProcessHost::ProcessHost(std::string language) : Host(process_api(), std::move(language)) {}
 
-Result<void> ProcessHost::be_ready(const HostOptions& options) {
+Result<void> ProcessHost::be_ready(const HostOptions& options, bool strict) {
   const std::lock_guard lock(mutex_);
-  if (launcher_ != nullptr && launcher_->is_alive()) return {};
+  if (launcher_ == nullptr || !launcher_->is_alive()) {
+    if (const auto started = start_launcher(options); !started.ok()) return started.error();
+  }
+  if (!strict || launcher_->ready().is_strict) return {};
+  return Error(ErrorCode::HostUnavailable,
+               "The strict isolation that is required cannot be had here: the sandbox is \"" +
+                   launcher_->ready().layer +
+                   "\", which does not enforce every limit. It takes root and the control groups memory, cpu "
+                   "and pids; "
+                   "`lambed doctor` tells what is missing.");
+}
+
+Result<void> ProcessHost::start_launcher(const HostOptions& options) {
   const auto program = find_worker_program();
   if (!program.ok()) return program.error();
   std::string problems;
@@ -134,8 +146,9 @@ Result<void> ProcessHost::open(environments::Environment& environment,
   return ProcessEnvironment::start(made);
 }
 
-Result<environments::Host*> process_host_for(std::string_view runtime, const HostOptions& options) {
-  return ProcessHosts::instance().host_for(runtime, options);
+Result<environments::Host*> process_host_for(std::string_view runtime, const HostOptions& options,
+                                             bool strict) {
+  return ProcessHosts::instance().host_for(runtime, options, strict);
 }
 
 }  // namespace lambed::process

@@ -25,15 +25,18 @@ class ProcessHost final : public environments::Host {
   explicit ProcessHost(std::string language);
 
   // Starts a launcher unless one lives. Blocks as long as an interpreter takes to start.
-  Result<void> be_ready(const environments::HostOptions& options);
+  Result<void> be_ready(const environments::HostOptions& options, bool strict);
+
+  Result<void> start_launcher(const environments::HostOptions& options);  // with mutex_ held
 
   std::mutex mutex_;  // guards launcher_; held while one starts
   std::shared_ptr<Launcher> launcher_;
 };
 
 // The host for a runtime, "python3.12", with its launcher running. `options` are those of GatewayOptions::host_options for the
-// language; without an `interpreter` among them, one of the runtime's version is looked for. Errors: HostUnavailable.
+// language; without an `interpreter` among them, one of the runtime's version is looked for. `strict`: see
+// GatewayOptions::require_strict_isolation. Errors: HostUnavailable.
 Result<environments::Host*> process_host_for(std::string_view runtime,
-                                             const environments::HostOptions& options);
+                                             const environments::HostOptions& options, bool strict);
 
 }  // namespace lambed::process

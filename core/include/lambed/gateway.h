@@ -44,6 +44,8 @@ struct GatewayOptions {
   std::chrono::milliseconds freeze_after{100};
   // An environment older than this serves no further call; 0: no limit.
   std::chrono::milliseconds max_lifetime{0};
+  // Isolation `process` runs nothing where the machine does not give what it takes to enforce every limit (docs/isolation.md).
+  bool require_strict_isolation = false;
   // How long an interrupted handler may take to stop before its environment is abandoned.
   std::chrono::milliseconds interrupt_grace{2000};
   // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.

@@ -168,7 +168,6 @@ BOOST_AUTO_TEST_CASE(bad_input_ends_with_2_and_prints_nothing_to_standard_output
       {{"invoke", path(), "--memory", "100"}, "128"},
       {{"invoke", path(), "--runtime", "python2.7"}, "python2.7"},
       {{"invoke", path(), "--runtime", "cobol"}, "not a runtime"},
-      {{"invoke", path(), "--isolation", "process"}, "not there yet"},
       {{"invoke", path(), "--isolation", "box"}, "--isolation"},
       {{"invoke", path(), "--quotas", "future"}, "--quotas"},
       {{"invoke", path(), "--unknown"}, "--unknown"},
