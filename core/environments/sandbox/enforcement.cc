@@ -49,6 +49,8 @@ const std::vector<EnforcedLimit>& enforced_limits() {
       alike("signals to others", "pid namespace, Landlock",
             guarded("Landlock from Linux 6.12 on; before, only another user when the server is root"),
             none()),
+      alike("limits, priority and shared memory of others", "pid and IPC namespaces, seccomp",
+            hard("seccomp"), none()),
       alike("ptrace and process_vm", "seccomp", hard("seccomp"), none()),
       alike("io_uring, bpf, mount, namespaces, keyrings", "seccomp", hard("seccomp"), none()),
       alike("no new privileges, not uid 0 in the host", "no_new_privs, no capabilities, user of its own",
