@@ -169,7 +169,11 @@ std::vector<LayerReport> try_layers() {
   std::vector<LayerReport> reports;
   for (const Layer layer : kLayers) {
     const auto made = Supervisor::create({.server = "doctor", .layer = layer});
-    reports.push_back({layer, made.ok(), made.ok() ? "" : made.error().message()});
+    std::string reason = made.ok() ? "" : made.error().message();
+    // The message names the layer, which stands beside it here.
+    const std::string name = std::string(name_of(layer)) + ": ";
+    if (const std::size_t at = reason.find(name); at != std::string::npos) reason.erase(0, at + name.size());
+    reports.push_back({layer, made.ok(), std::move(reason)});
   }
   return reports;
 }
