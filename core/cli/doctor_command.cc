@@ -10,8 +10,8 @@
 
 #include "cli/exit_codes.h"
 #include "cli/function_source.h"
-#include "cli/sandbox_probe.h"
 #include "cli/standard_streams.h"
+#include "environments/sandbox/enforcement.h"
 #include "lambed/gateway.h"
 
 namespace lambed::cli {
@@ -43,7 +43,7 @@ int run_doctor() {
   std::string text =
       fmt::format("lambed {} on {}, libuv {}\n", LAMBED_VERSION, kernel(), uv_version_string());
   // Before the interpreters start: it forks.
-  const std::vector<Mechanism> mechanisms = probe_sandbox();
+  const std::vector<sandbox::LayerReport> layers = sandbox::try_layers();
 
   std::vector<HostReport> hosts;
   {
@@ -75,11 +75,14 @@ int run_doctor() {
       describe(text, host);
   }
 
-  text += "\nSandbox mechanisms of this kernel (for --isolation process)\n";
-  for (const Mechanism& mechanism : mechanisms) {
-    text += fmt::format("  {:<16} {:<4} {}\n  {:<21} {}\n", mechanism.name, mechanism.found ? "yes" : "no",
-                        mechanism.detail, "", mechanism.purpose);
+  text +=
+      "\nSandbox layers of this machine for this user, best first (--isolation process takes the first that "
+      "works)\n";
+  for (const sandbox::LayerReport& layer : layers) {
+    text += fmt::format("  {:<26} {}\n", sandbox::name_of(layer.layer),
+                        layer.available ? "works" : "no: " + layer.reason);
   }
+  text += "\n" + sandbox::enforcement_as_text();
   text += all_available ? "\nEvery language can run.\n" : "\nSome languages cannot run; see MISSING above.\n";
   write_standard_output(text);
   return all_available ? kExitOk : kExitFunctionError;

@@ -19,6 +19,7 @@ struct Site {
   pid_t sibling = 0;                    // the body of another environment, in the host's numbers
   int server_file = -1;                 // a descriptor that `server` has open on the store
   const void* server_memory = nullptr;  // readable there
+  int server_segment = -1;              // System V shared memory of the server
   int port = 0;                         // of a TCP listener on all of the machine's addresses
   int mail_port = 25;
   int inbound_port = 0;  // where the outside tries to reach the attacker, by TCP and UDP

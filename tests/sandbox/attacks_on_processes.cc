@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -119,6 +120,28 @@ int be_real_time(const Site&, const Inside&) {
   parameters.sched_priority = 1;
   return outcome(::sched_setscheduler(0, SCHED_FIFO, &parameters));
 }
+int limit_server(const Site& site, const Inside&) {
+  rlimit now{};
+  if (::prlimit(site.server, RLIMIT_NOFILE, nullptr, &now) != 0) return errno;
+  return outcome(::prlimit(site.server, RLIMIT_NOFILE, &now, nullptr));
+}
+int pin_server(const Site& site, const Inside&) {
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  CPU_SET(0, &all);
+  return outcome(::sched_setaffinity(site.server, sizeof all, &all));
+}
+int slow_server_down(const Site& site, const Inside&) {
+  return outcome(::setpriority(PRIO_PROCESS, static_cast<id_t>(site.server), 19));
+}
+int share_server_segment(const Site& site, const Inside&) {
+  const void* memory = ::shmat(site.server_segment, nullptr, 0);
+  return memory == reinterpret_cast<void*>(-1) ? errno : 0;  // NOLINT: how shmat says no
+}
+int stat_server_segment(const Site& site, const Inside&) {
+  shmid_ds state{};
+  return outcome(::shmctl(site.server_segment, IPC_STAT, &state));
+}
 
 }  // namespace
 
@@ -150,6 +173,11 @@ const std::vector<Attack>& attacks_on_processes() {
       {"run a set-uid root program", run_a_set_uid_program, "EPERM", "EPERM", "EPERM"},
       {"raise its priority", be_first_in_line, "EACCES", "EACCES", "EACCES", true},
       {"become a real-time process", be_real_time, "EPERM", "EPERM", "EPERM", true},
+      {"limit the server's resources", limit_server, "EPERM", "EPERM", "EPERM"},
+      {"pin the server to a processor", pin_server, "ESRCH", "ESRCH", "EPERM"},
+      {"slow the server down", slow_server_down, "ESRCH", "ESRCH", "EPERM"},
+      {"attach the server's shared memory", share_server_segment, "EINVAL", "EINVAL", "EPERM"},
+      {"look at the server's shared memory", stat_server_segment, "EINVAL", "EINVAL", "EPERM"},
   };
   return attacks;
 }

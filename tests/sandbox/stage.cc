@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -163,6 +164,7 @@ class Stage {
     std::strcpy(static_cast<char*>(memory_), "secret");
     site_.server_memory = memory_;
     site_.server_file = ::open(site_.store.c_str(), O_RDONLY | O_CLOEXEC);
+    site_.server_segment = ::shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
     site_.server = ::fork();
     if (site_.server != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -234,6 +236,7 @@ class Stage {
     }
     ::kill(site_.server, SIGKILL);
     ::waitpid(site_.server, nullptr, 0);
+    ::shmctl(site_.server_segment, IPC_RMID, nullptr);
     return report;
   }
 

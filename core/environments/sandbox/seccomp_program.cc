@@ -63,12 +63,12 @@ void allow_sockets(Rules& rules) {
       rules.add(SCMP_ACT_ERRNO(EPERM), "socket", {bits(0, kLow32, family)});
   }
   rules.add(SCMP_ACT_ALLOW, "socketpair", {bits(0, kLow32, AF_UNIX)});
-  for (const std::uint64_t family : {AF_INET, AF_INET6}) {
+  for (const std::uint64_t family : {std::uint64_t{AF_INET}, std::uint64_t{AF_INET6}}) {
     // Protocol 0 is the type's own; MPTCP, SCTP, ping and UDP-Lite sockets have others.
-    for (const std::uint64_t protocol : {0, 6})
+    for (const std::uint64_t protocol : {std::uint64_t{0}, std::uint64_t{6}})
       rules.add(SCMP_ACT_ALLOW, "socket",
                 {bits(0, kLow32, family), bits(1, kSocketType, SOCK_STREAM), bits(2, kLow32, protocol)});
-    for (const std::uint64_t protocol : {0, 17})
+    for (const std::uint64_t protocol : {std::uint64_t{0}, std::uint64_t{17}})
       rules.add(SCMP_ACT_ALLOW, "socket",
                 {bits(0, kLow32, family), bits(1, kSocketType, SOCK_DGRAM), bits(2, kLow32, protocol)});
     rules.add(SCMP_ACT_ERRNO(EPERM), "socket", {bits(0, kLow32, family), bits(1, kSocketType, SOCK_RAW)});
@@ -77,12 +77,12 @@ void allow_sockets(Rules& rules) {
 
 void allow_connections(Rules& rules, const SeccompChoice& choice) {
   rules.add(choice.supervise_connections ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, "connect", {});
-  const std::uint32_t listening = choice.refuse_listening        ? SCMP_ACT_ERRNO(EPERM)
+  const std::uint32_t listening = choice.shares_the_machine      ? SCMP_ACT_ERRNO(EPERM)
                                   : choice.supervise_connections ? SCMP_ACT_NOTIFY
                                                                  : SCMP_ACT_ALLOW;
   rules.add(listening, "listen", {});
   for (const char* name : {"accept", "accept4"})
-    rules.add(choice.refuse_listening ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW, name, {});
+    rules.add(choice.shares_the_machine ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW, name, {});
   // MSG_FASTOPEN would connect without connect(2).
   struct {
     const char* name;
@@ -94,7 +94,23 @@ void allow_connections(Rules& rules, const SeccompChoice& choice) {
   }
 }
 
-void allow_processes(Rules& rules) {
+void allow_processes(Rules& rules, const SeccompChoice& choice) {
+  // Of the caller itself only: a process of the same user would obey, and init is one.
+  rules.add(SCMP_ACT_ALLOW, "prlimit64", {bits(0, kLow32, 0)});
+  for (unsigned bit = 0; bit < 32; ++bit)
+    rules.add(SCMP_ACT_ERRNO(EPERM), "prlimit64", {bits(0, 1ULL << bit, 1ULL << bit)});
+  for (const ProcessCall& call : kProcessCalls) {
+    if (!choice.shares_the_machine) {
+      rules.add(SCMP_ACT_ALLOW, call.name, {});
+      continue;
+    }
+    rules.add(SCMP_ACT_ALLOW, call.name, {bits(call.process, kLow32, 0)});
+    for (unsigned bit = 0; bit < 32; ++bit)
+      rules.add(SCMP_ACT_ERRNO(EPERM), call.name, {bits(call.process, 1ULL << bit, 1ULL << bit)});
+  }
+  // A second listener for supervised calls could let them through; the kernel refuses one as well.
+  rules.add(SCMP_ACT_ALLOW, "seccomp", {bits(1, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)});
+
   // clone3 keeps its flags in memory, where a filter cannot look: glibc then falls back to clone.
   rules.add(SCMP_ACT_ALLOW, "clone", {bits(0, kNewNamespaces, 0)});
   for (std::uint64_t bit = 1; bit <= kNewNamespaces; bit <<= 1) {
@@ -120,7 +136,9 @@ Result<SeccompProgram> SeccompProgram::compile(const SeccompChoice& choice) {
     rules.add(choice.refuse_unseen_memory ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW, name, {});
   allow_sockets(rules);
   allow_connections(rules, choice);
-  allow_processes(rules);
+  allow_processes(rules, choice);
+  rules.all(choice.shares_the_machine ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW, kSharedObjectCalls,
+            std::size(kSharedObjectCalls));
   if (rules.error() != 0) return system_error("Could not write the seccomp filter", rules.error());
 
   const FileDescriptor file(::memfd_create("lambed-seccomp", MFD_CLOEXEC));

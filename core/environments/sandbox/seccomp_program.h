@@ -16,7 +16,8 @@ namespace lambed::sandbox {
 struct SeccompChoice {
   // connect(2), and listen(2) where it is not refused, are made by init on the caller's behalf (connector.h).
   bool supervise_connections = true;
-  bool refuse_listening = false;      // where the network is the host's
+  // Without namespaces: no listening, no System V objects and message queues, no changes to other processes.
+  bool shares_the_machine = false;
   bool refuse_unseen_memory = false;  // memfd_create, shmget: memory that no process's figures show
 };
 

@@ -1,5 +1,6 @@
 // Which system calls an environment may make without a condition, and which are refused by name. seccomp_program.cc adds those
-// with conditions: socket, connect, listen, accept, send*, clone, personality, memory without a process.
+// with conditions: socket, connect, listen, accept, send*, clone, personality, seccomp, prlimit64, memory without a
+// process.
 #pragma once
 
 namespace lambed::sandbox {
@@ -22,19 +23,16 @@ inline constexpr const char* kAllowedCalls[] = {
     "brk", "madvise", "map_shadow_stack", "mbind", "membarrier", "get_mempolicy", "mincore", "mlock",
     "mlock2", "mlockall", "mmap", "mprotect", "mremap", "mseal", "msync", "munlock", "munlockall", "munmap",
     "pkey_alloc", "pkey_free", "pkey_mprotect", "remap_file_pages", "set_mempolicy",
-    "set_mempolicy_home_node", "shmat", "shmctl", "shmdt",
-    // processes and threads
+    "set_mempolicy_home_node",  // processes and threads
     "arch_prctl", "capget", "capset", "execve", "execveat", "exit", "exit_group", "fork", "get_robust_list",
     "getcpu", "getegid", "geteuid", "getgid", "getgroups", "getpgid", "getpgrp", "getpid", "getppid",
     "getpriority", "getresgid", "getresuid", "getrlimit", "getrusage", "getsid", "gettid", "getuid",
-    "ioprio_get", "ioprio_set", "kill", "landlock_add_rule", "landlock_create_ruleset",
-    "landlock_restrict_self", "pidfd_open", "pidfd_send_signal", "prctl", "prlimit64", "rseq",
-    "sched_get_priority_max", "sched_get_priority_min", "sched_getaffinity", "sched_getattr",
-    "sched_getparam", "sched_getscheduler", "sched_rr_get_interval", "sched_setaffinity", "sched_setattr",
-    "sched_setparam", "sched_setscheduler", "sched_yield", "seccomp", "set_robust_list", "set_tid_address",
-    "setfsgid", "setfsuid", "setgid", "setgroups", "setpgid", "setpriority", "setregid", "setresgid",
-    "setresuid", "setreuid", "setrlimit", "setsid", "setuid", "sysinfo", "tgkill", "times", "tkill", "uname",
-    "vfork", "wait4", "waitid",
+    "ioprio_get", "kill", "landlock_add_rule", "landlock_create_ruleset", "landlock_restrict_self",
+    "pidfd_open", "pidfd_send_signal", "prctl", "rseq", "sched_get_priority_max", "sched_get_priority_min",
+    "sched_getaffinity", "sched_getattr", "sched_getparam", "sched_getscheduler", "sched_rr_get_interval",
+    "sched_yield", "set_robust_list", "set_tid_address", "setfsgid", "setfsuid", "setgid", "setgroups",
+    "setpgid", "setregid", "setresgid", "setresuid", "setreuid", "setrlimit", "setsid", "setuid", "sysinfo",
+    "tgkill", "times", "tkill", "uname", "vfork", "wait4", "waitid",
     // signals, time, waiting
     "alarm", "clock_getres", "clock_gettime", "clock_nanosleep", "epoll_create", "epoll_create1", "epoll_ctl",
     "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd", "eventfd2", "futex", "futex_requeue",
@@ -46,9 +44,23 @@ inline constexpr const char* kAllowedCalls[] = {
     "timerfd_settime",
     // between processes
     "bind", "getpeername", "getrandom", "getsockname", "getsockopt", "io_cancel", "io_destroy",
-    "io_getevents", "io_pgetevents", "io_setup", "io_submit", "mq_getsetattr", "mq_notify", "mq_open",
-    "mq_timedreceive", "mq_timedsend", "mq_unlink", "msgctl", "msgget", "msgrcv", "msgsnd", "pipe", "pipe2",
-    "recvfrom", "recvmmsg", "recvmsg", "semctl", "semget", "semop", "semtimedop", "setsockopt", "shutdown"};
+    "io_getevents", "io_pgetevents", "io_setup", "io_submit", "pipe", "pipe2", "recvfrom", "recvmmsg",
+    "recvmsg", "setsockopt", "shutdown"};
+
+// By names or numbers that others' objects have, where there is no IPC namespace.
+inline constexpr const char* kSharedObjectCalls[] = {
+    "mq_getsetattr", "mq_notify",  "mq_open", "mq_timedreceive", "mq_timedsend", "mq_unlink",
+    "msgctl",        "msgget",     "msgrcv",  "msgsnd",          "semctl",       "semget",
+    "semop",         "semtimedop", "shmat",   "shmctl",          "shmdt"};
+
+// Change how a process runs, whose number is argument `process`: any process of the same user, if there is no pid namespace.
+struct ProcessCall {
+  const char* name;
+  unsigned process;
+};
+inline constexpr ProcessCall kProcessCalls[] = {{"sched_setaffinity", 0}, {"sched_setattr", 0},
+                                                {"sched_setparam", 0},    {"sched_setscheduler", 0},
+                                                {"setpriority", 1},       {"ioprio_set", 1}};
 
 inline constexpr const char* kRefusedCalls[] = {
     // other processes' memory and descriptors
