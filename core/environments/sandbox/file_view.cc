@@ -19,10 +19,11 @@ namespace lambed::sandbox {
 const std::vector<std::string> kSystemFolders = {"/usr",    "/lib", "/lib64", "/lib32",
                                                  "/libx32", "/bin", "/sbin"};
 const std::vector<std::string> kSystemFiles = {
-    "/etc/alternatives", "/etc/ca-certificates", "/etc/crypto-policies", "/etc/gai.conf",
-    "/etc/host.conf",    "/etc/hosts",           "/etc/ld.so.cache",     "/etc/ld.so.conf",
-    "/etc/ld.so.conf.d", "/etc/localtime",       "/etc/mime.types",      "/etc/nsswitch.conf",
-    "/etc/pki",          "/etc/protocols",       "/etc/resolv.conf",     "/etc/services",
+    "/etc/alternatives", "/etc/ca-certificates", "/etc/crypto-policies",
+    "/etc/gai.conf",     "/etc/host.conf",       "/etc/hosts",
+    "/etc/ld.so.cache",  "/etc/ld.so.conf",      "/etc/ld.so.conf.d",
+    "/etc/localtime",    "/etc/mime.types",      "/etc/nsswitch.conf",
+    "/etc/pki",          "/etc/protocols",       "/etc/services",
     "/etc/ssl/certs",    "/etc/ssl/openssl.cnf", "/etc/timezone"};
 const std::vector<std::string> kDevices = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
                                            "/dev/urandom"};
@@ -159,6 +160,15 @@ Trouble make_etc(const FileView& view) {
                        view.gid)) ||
       !put("/etc/group", fmt::format("root:x:0:\nsbx_user1051:x:{}:\n", view.gid)))
     return trouble(errno, "writing /etc/passwd");
+  // Connections are made for the environment, datagrams are not: names are asked for by TCP. A resolver on the machine's own
+  // loopback is out of reach; systemd keeps the list of those that it asks itself.
+  std::string resolvers = text_of_file("/etc/resolv.conf");
+  if (resolvers.find("nameserver 127.0.0.53") != std::string::npos) {
+    if (const std::string real = text_of_file("/run/systemd/resolve/resolv.conf"); !real.empty())
+      resolvers = real;
+  }
+  if (!put("/etc/resolv.conf", resolvers + "\noptions use-vc\n"))
+    return trouble(errno, "writing /etc/resolv.conf");
   return {};
 }
 

@@ -14,7 +14,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
+#include "environments/sandbox/connector.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/network.h"
@@ -43,7 +45,8 @@ FileAccess files_of(const EntryPlan& plan) {
   }
   access.readable = kSystemFolders;
   access.readable.insert(access.readable.end(), kSystemFiles.begin(), kSystemFiles.end());
-  access.readable.push_back("/proc");
+  for (const char* path : {"/proc", "/etc/resolv.conf", "/etc/passwd", "/etc/group"})
+    access.readable.push_back(path);
   for (const std::string* path : {&plan.place.task_root, &plan.place.runtime}) {
     if (!path->empty()) access.readable.push_back(*path);
   }
@@ -199,7 +202,13 @@ class Init {
       return trouble(ECHILD,
                      fmt::format("entering the sandbox (the process ended with status {:#x})", status));
     }
-    if (entered.trouble.error == 0 && !descriptors.empty()) listener_ = std::move(descriptors.front());
+    if (entered.trouble.error == 0 && !descriptors.empty()) {
+      Connector::Rules rules;
+      rules.own_network = !bare;
+      rules.host_loopback = plan_.host_loopback;
+      if (bare) rules.unix_sockets_in = plan_.inside.tmp;
+      connector_ = std::make_unique<Connector>(std::move(descriptors.front()), std::move(rules));
+    }
     return entered.trouble;
   }
 
@@ -213,7 +222,13 @@ class Init {
     for (;;) {
       std::vector<pollfd> polled = {{plan_.control, POLLIN, 0}, {children.get(), POLLIN, 0}};
       if (plan_.memory_event >= 0) polled.push_back({plan_.memory_event, POLLIN, 0});
-      ::poll(polled.data(), polled.size(), watches ? TreeWatch::kInterval : -1);
+      int patience = watches ? TreeWatch::kInterval : -1;
+      if (connector_) {
+        connector_->add_to(polled);
+        const int wanted = connector_->patience();
+        if (wanted >= 0 && (patience < 0 || wanted < patience)) patience = wanted;
+      }
+      if (::poll(polled.data(), polled.size(), patience) < 0) continue;
       if (polled[0].revents != 0) serve();
       if (polled[1].revents != 0) {
         signalfd_siginfo told{};
@@ -222,6 +237,7 @@ class Init {
         reap();
       }
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
+      if (connector_) connector_->serve();
       if (watches && !watch_.look()) end(SIGKILL, true);
     }
   }
@@ -282,7 +298,7 @@ class Init {
   sigset_t signals_{};
   uid_t uid_ = 0;
   pid_t body_pid_ = 0;
-  FileDescriptor listener_;
+  std::unique_ptr<Connector> connector_;
 };
 
 }  // namespace

@@ -58,6 +58,10 @@ scmp_arg_cmp bits(unsigned argument, std::uint64_t mask, std::uint64_t value) {
 
 void allow_sockets(Rules& rules) {
   rules.add(SCMP_ACT_ALLOW, "socket", {bits(0, kLow32, AF_UNIX)});
+  for (std::uint64_t family = 0; family < 64; ++family) {
+    if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+      rules.add(SCMP_ACT_ERRNO(EPERM), "socket", {bits(0, kLow32, family)});
+  }
   rules.add(SCMP_ACT_ALLOW, "socketpair", {bits(0, kLow32, AF_UNIX)});
   for (const std::uint64_t family : {AF_INET, AF_INET6}) {
     // Protocol 0 is the type's own; MPTCP, SCTP, ping and UDP-Lite sockets have others.
@@ -67,6 +71,7 @@ void allow_sockets(Rules& rules) {
     for (const std::uint64_t protocol : {0, 17})
       rules.add(SCMP_ACT_ALLOW, "socket",
                 {bits(0, kLow32, family), bits(1, kSocketType, SOCK_DGRAM), bits(2, kLow32, protocol)});
+    rules.add(SCMP_ACT_ERRNO(EPERM), "socket", {bits(0, kLow32, family), bits(1, kSocketType, SOCK_RAW)});
   }
 }
 

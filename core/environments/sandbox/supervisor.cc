@@ -129,7 +129,6 @@ class KernelSupervisor final : public Supervisor {
     const bool root = ::geteuid() == 0;
     if (is_root_layer(layer) && !root) return Error(ErrorCode::ServiceException, "it needs root");
     SeccompChoice choice;
-    choice.supervise_connections = false;
     choice.refuse_listening = layer == Layer::kBare;
     choice.refuse_unseen_memory = !is_root_layer(layer);
     auto program = SeccompProgram::compile(choice);
