@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <optional>
@@ -19,6 +20,9 @@ namespace {
 constexpr size_t kStackSize = size_t{64}
                               << 20;  // reserved, not used: deep recursion fails as SystemStackError first
 constexpr std::chrono::seconds kStopPatience{1};
+// Ruby tells by its process's number that it has been copied. In a container a launcher's number can be as low as the ones that
+// workers have in namespaces of their own.
+constexpr pid_t kMostWorkerNumber = 8;
 
 // Ruby keeps these pointers, and `$0 =` writes into what they point to.
 char program[] = "ruby";
@@ -70,7 +74,7 @@ std::string Vm::start(const lambed_core& core, lambed_context context, const std
   core_ = &core;
   context_ = context;
   if (is_worker()) {
-    boots_in_worker_ = !is_warm || !can_be_copied(version_);
+    boots_in_worker_ = !is_warm || !can_be_copied(version_) || getpid() <= kMostWorkerNumber;
     return boots_in_worker_ ? "" : start_on_this_thread();
   }
   const SignalDispositions before;

@@ -193,7 +193,8 @@ typedef struct lambed_core {
   void (*opened)(void* user, const lambed_outcome* outcome);
   /* Never blocks. INVOCATION fills *invocation (set invocation->size first); it must be answered by `complete`. */
   lambed_take (*take)(void* user, lambed_invocation* invocation);
-  /* Blocks until `take` may have something else to say. Spurious returns are allowed. Hold no interpreter lock. */
+  /* Blocks until `take` may have something else to say. Spurious returns are allowed. Hold no interpreter lock. In a worker it
+     returns when a signal has interrupted it, so that the language's handler runs. */
   void (*wait)(void* user);
   /* Makes a `wait` of this environment return early (Ruby's unblocking function needs it). Any thread. */
   void (*nudge)(void* user);

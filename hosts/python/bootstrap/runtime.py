@@ -217,7 +217,8 @@ def set_up():
         folders += [f'{layer}/python/lib/{minor}/site-packages', f'{layer}/python']
     folders += [folder for folder in os.environ.get('PYTHONPATH', '').split(':') if folder]
     sys.path[:0] = [folder for folder in folders if folder == host.task_root or os.path.isdir(folder)]
-    sys.path_importer_cache.clear()
+    if not host.is_worker:  # which has never looked into the function's folders before
+        sys.path_importer_cache.clear()
     sys.argv[:] = ['']
     if host.in_node:
         # node exports its own OpenSSL: without this, Python's modules would bind to that one.

@@ -1,4 +1,5 @@
 // Python in worker processes: forked from a launcher with the interpreter warm, one environment each.
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -16,6 +17,15 @@ Pairs interpreter() {
   return wanted == nullptr ? Pairs{} : Pairs{{"interpreter", wanted}};
 }
 
+// The launcher looks for its interpreter where this process has looked.
+Pairs launcher_variables() {
+  Pairs variables = {{"LAUNCHER_ONLY", "1"}};
+  for (const char* const name : {"PATH", "HOME", "PYENV_ROOT", "LAMBED_PYTHON"}) {
+    if (const char* const value = std::getenv(name)) variables.emplace_back(name, value);
+  }
+  return variables;
+}
+
 // Runs the event's "code" in the handler; what that leaves in `result` is the answer.
 const char* const kRunner = R"(import os, signal, subprocess, sys, threading
 def handler(event, context):
@@ -29,7 +39,8 @@ def handler(event, context):
 std::string code(const std::string& text) { return json{{"code", text}}.dump(); }
 
 struct LauncherFixture {
-  WorkerLauncher launcher{HostHarness::plugin("liblambed_host_python.so"), interpreter()};
+  WorkerLauncher launcher{HostHarness::plugin("liblambed_host_python.so"), interpreter(),
+                          launcher_variables()};
   PythonFunction function{kRunner};
   std::unique_ptr<Worker> open() { return launcher.open(function.spec); }
   json run(const std::string& text) { return json_of(open()->invoke(code(text))); }
