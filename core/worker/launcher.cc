@@ -183,17 +183,21 @@ void Launcher::greet(const channel::Hello& hello) {
 
 void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descriptors) {
   const bool is_warm = plugin_->runs_before_fork();
-  if (is_warm && plugin_->api().before_fork() != 0) {
-    send(channel::encode(failed(wanted.id, "The interpreter cannot be forked.")), {});
-    return;
-  }
   WorkerStreams streams{std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2])};
   std::vector<int> keep = interpreter_descriptors_;
   for (const Descriptor* d : {&streams.memory, &streams.output, &streams.error}) keep.push_back(d->get());
-  auto child = supervisor_->spawn(spec_of(wanted), keep, [&](const sandbox::Inside& inside) {
-    return run_worker(*plugin_, wanted, inside, std::move(streams));
-  });
-  if (is_warm) plugin_->api().after_fork(0);
+  const auto fork_one = [&]() -> Result<sandbox::Child> {
+    if (is_warm && plugin_->api().before_fork() != 0)
+      return Error(ErrorCode::ServiceException, "The interpreter cannot be forked.");
+    auto made = supervisor_->spawn(spec_of(wanted), keep, [&](const sandbox::Inside& inside) {
+      return run_worker(*plugin_, wanted, inside, std::move(streams));
+    });
+    if (is_warm) plugin_->api().after_fork(0);
+    return made;
+  };
+  auto child = fork_one();
+  // No handler has run yet. Whatever has killed it while it was set up need not meet the next one.
+  if (!child.ok()) child = fork_one();
   if (!child.ok()) {
     send(channel::encode(failed(wanted.id, child.error().message())), {});
     return;

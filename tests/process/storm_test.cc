@@ -75,6 +75,7 @@ BOOST_AUTO_TEST_CASE(each_call_is_answered_once_while_workers_are_killed_at_rand
           if (document(result)["errorType"] != "Runtime.ExitError" ||
               document(result)["errorMessage"].get<std::string>().find("signal: ") == std::string::npos) {
             ++wrong;
+            BOOST_TEST_MESSAGE(result.payload);
           }
         }
       }
@@ -176,12 +177,16 @@ BOOST_AUTO_TEST_CASE(serves_until_it_is_killed) {
   if (suite.argc < 2 || std::string(suite.argv[1]) != "serve") return;
   create("hello", "echo");
   std::vector<std::thread> callers;
+  std::atomic<int> calls{0};
   for (int i = 0; i < 4; ++i) {
-    callers.emplace_back([this, i] {
-      for (int n = 0;; ++n) run("hello", (n + i) % 2 == 0 ? "sleep=5;text=x" : "offspring=1;text=x");
+    callers.emplace_back([this, i, &calls] {
+      for (int n = 0;; ++n) {
+        run("hello", (n + i) % 2 == 0 ? "sleep=5;text=x" : "offspring=1;text=x");
+        ++calls;
+      }
     });
   }
-  std::this_thread::sleep_for(200ms);
+  BOOST_TEST(await([&] { return calls >= 40; }));
   std::printf("SERVING\n");
   std::fflush(stdout);
   for (std::thread& caller : callers) caller.join();

@@ -17,6 +17,12 @@
 
 namespace lambed::testing {
 
+#ifdef LAMBED_SANITIZED
+constexpr bool kIsSanitized = true;
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 struct ProcessInfo {
   pid_t pid = 0;
   pid_t parent = 0;
@@ -103,6 +109,7 @@ struct WorkersFixture : ScriptedFixture {
   CreateFunctionRequest isolated(const std::string& name, const std::string& script) const {
     CreateFunctionRequest request = function(name, script);
     request.isolation = Isolation::kProcess;
+    if (kIsSanitized) request.memory_mb = 1024;  // a sanitizer's own memory counts as well
     return request;
   }
   void create(const std::string& name, const std::string& script) {

@@ -11,7 +11,7 @@
 namespace lambed::channel {
 namespace {
 
-constexpr auto kRelaxed = std::memory_order_relaxed;
+constexpr auto kPlain = std::memory_order_relaxed;
 // How long a writer sleeps before it looks again whether the ring has room.
 constexpr Nanos kRoomPause = 100'000'000;
 // Fuller than this, the ring is worth waking the server for; otherwise it comes by in time by itself.
@@ -61,9 +61,9 @@ bool WorkerEnd::take(lambed_invocation& invocation) {
     return slice;
   };
   std::array<lambed_slice, kTextCount> texts{};
-  for (std::size_t i = 0; i < kTextCount; ++i) texts[i] = next(p.order_text_sizes[i].load(kRelaxed));
-  invocation.event = next(p.order_event_size.load(kRelaxed));
-  invocation.token = p.order_token.load(kRelaxed);
+  for (std::size_t i = 0; i < kTextCount; ++i) texts[i] = next(p.order_text_sizes[i].load(kPlain));
+  invocation.event = next(p.order_event_size.load(kPlain));
+  invocation.token = p.order_token.load(kPlain);
   invocation.request_id = texts[kRequestId];
   invocation.invoked_function_arn = texts[kInvokedArn];
   invocation.function_version = texts[kFunctionVersion];
@@ -71,8 +71,8 @@ bool WorkerEnd::take(lambed_invocation& invocation) {
   invocation.cognito_identity = texts[kCognitoIdentity];
   invocation.trace_id = texts[kTraceId];
   invocation.tenant_id = texts[kTenantId];
-  invocation.deadline = p.order_deadline.load(kRelaxed);
-  invocation.deadline_epoch_ms = p.order_deadline_epoch_ms.load(kRelaxed);
+  invocation.deadline = p.order_deadline.load(kPlain);
+  invocation.deadline_epoch_ms = p.order_deadline_epoch_ms.load(kPlain);
   p.order_begun.store(number, std::memory_order_release);
   return true;
 }
@@ -111,15 +111,15 @@ void WorkerEnd::answer(AnswerKind kind, std::uint64_t token, const lambed_outcom
   if (!payload.empty()) std::memcpy(memory_.answer(), payload.data(), payload.size());
   if (!error_type.empty())
     std::memcpy(memory_.answer() + payload.size(), error_type.data(), error_type.size());
-  p.answer_kind.store(static_cast<std::uint32_t>(kind), kRelaxed);
-  p.outcome_kind.store(outcome.kind, kRelaxed);
-  p.outcome_flags.store(outcome.flags, kRelaxed);
-  p.exit_code.store(outcome.exit_code, kRelaxed);
-  p.term_signal.store(outcome.term_signal, kRelaxed);
-  p.answer_token.store(token, kRelaxed);
-  p.payload_size.store(said_size, kRelaxed);
-  p.error_type_size.store(error_type.size(), kRelaxed);
-  p.memory_peak.store(outcome.memory_peak, kRelaxed);
+  p.answer_kind.store(static_cast<std::uint32_t>(kind), kPlain);
+  p.outcome_kind.store(outcome.kind, kPlain);
+  p.outcome_flags.store(outcome.flags, kPlain);
+  p.exit_code.store(outcome.exit_code, kPlain);
+  p.term_signal.store(outcome.term_signal, kPlain);
+  p.answer_token.store(token, kPlain);
+  p.payload_size.store(said_size, kPlain);
+  p.error_type_size.store(error_type.size(), kPlain);
+  p.memory_peak.store(outcome.memory_peak, kPlain);
   p.answer_number.fetch_add(1, std::memory_order_release);
   ring(p.to_server);
 }
@@ -135,7 +135,7 @@ void WorkerEnd::log_piece(std::uint32_t stream, std::string_view bytes, std::int
   Page& p = page();
   const std::uint64_t needed = record_bytes(bytes.size());
   const LogLock lock(log_mutex());
-  const std::uint64_t written = p.log_written.load(kRelaxed);
+  const std::uint64_t written = p.log_written.load(kPlain);
   while (kLogBytes - (written - p.log_taken.load(std::memory_order_seq_cst)) < needed) {
     p.log_waits.store(1, std::memory_order_seq_cst);
     const std::uint32_t seen = p.log_room.load(std::memory_order_seq_cst);
@@ -148,7 +148,7 @@ void WorkerEnd::log_piece(std::uint32_t stream, std::string_view bytes, std::int
   copy_to_log(written, &record, sizeof record);
   copy_to_log(written + sizeof record, bytes.data(), bytes.size());
   p.log_written.store(written + needed, std::memory_order_release);
-  if (written + needed - p.log_taken.load(kRelaxed) > kWorthWaking) ring(p.to_server);
+  if (written + needed - p.log_taken.load(kPlain) > kWorthWaking) ring(p.to_server);
 }
 
 void WorkerEnd::log(std::uint32_t stream, std::string_view bytes, std::int64_t realtime_us) {

@@ -391,9 +391,9 @@ lambed_outcome ProcessEnvironment::outcome_of_end() {
 std::uint64_t ProcessEnvironment::memory_peak() {
   const Nanos now = monotonic();
   if (now - measured_at_ >= kMeasurePause) {
-    measured_at_ = now;
     lambed_usage usage{};
     this->usage(usage);
+    if (usage.memory_peak > 0) measured_at_ = now;  // else what to read from is still under way
   }
   return memory_peak_.load(std::memory_order_relaxed);
 }

@@ -1,0 +1,125 @@
+// The three languages in worker processes: that each answers, logs, fails and ends there as on Lambda. Their hosts' own tests are
+// elsewhere; this is the way through the gateway.
+#include <lambed/gateway.h>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace lambed::testing {
+namespace {
+
+using nlohmann::json;
+
+struct LanguageCase {
+  const char* runtime;
+  const char* source;
+};
+
+// Each handler: {"do": "echo" | "fail" | "exit" | "loop" | "print"}.
+constexpr LanguageCase kCases[] = {{"python3.11", R"(import os, sys
+def handler(event, context):
+    if event["do"] == "fail": raise ValueError("no")
+    if event["do"] == "exit": os._exit(3)
+    if event["do"] == "kill": os.kill(os.getpid(), 9)
+    if event["do"] == "print": os.system("echo from a child"); print("from the handler")
+    while event["do"] == "loop": pass
+    return {"pid": os.getpid(), "root": os.environ["LAMBDA_TASK_ROOT"], "cwd": os.getcwd(), "id": context.aws_request_id}
+)"},
+                                   {"nodejs18.x", R"(const { execSync } = require('child_process');
+exports.handler = async (event, context) => {
+  if (event.do === 'fail') throw new RangeError('no');
+  if (event.do === 'exit') process.exit(3);
+  if (event.do === 'kill') process.kill(process.pid, 'SIGKILL');
+  if (event.do === 'print') { execSync('echo from a child', { stdio: 'inherit' }); console.log('from the handler'); }
+  while (event.do === 'loop');
+  return { pid: process.pid, root: process.env.LAMBDA_TASK_ROOT, cwd: process.cwd(), id: context.awsRequestId };
+};
+)"},
+                                   {"ruby3.2", R"(def handler(event:, context:)
+  raise ArgumentError, 'no' if event['do'] == 'fail'
+  exit!(3) if event['do'] == 'exit'
+  Process.kill(9, Process.pid) if event['do'] == 'kill'
+  if event['do'] == 'print'
+    system('echo from a child')
+    puts 'from the handler'
+  end
+  loop {} if event['do'] == 'loop'
+  { pid: Process.pid, root: ENV['LAMBDA_TASK_ROOT'], cwd: Dir.pwd, id: context.aws_request_id }
+end
+)"}};
+
+BOOST_AUTO_TEST_SUITE(languages)
+
+BOOST_AUTO_TEST_CASE(each_language_serves_fails_and_ends_in_a_worker_as_on_lambda) {
+  for (const LanguageCase& language : kCases) {
+    BOOST_TEST_CONTEXT(language.runtime) {
+      const auto log = std::make_shared<MemoryLogSink>();
+      GatewayOptions options;
+      options.log_sink = log;
+      Gateway gateway(options);
+      gateway.create_function({.name = "f",
+                               .runtime = language.runtime,
+                               .handler = "app.handler",
+                               .code = Code::inline_source(language.source),
+                               .timeout_s = 2,
+                               .memory_mb = 256,
+                               .isolation = Isolation::kProcess});
+      const auto call = [&](const char* deed) {
+        // With the tail, so that what children print is waited for.
+        return gateway.invoke({.function = "f", .payload = json{{"do", deed}}.dump(), .log_tail = true});
+      };
+      const InvokeResult echo = call("echo");
+      BOOST_TEST_REQUIRE(echo.ok(), echo.payload);
+      const json seen = json::parse(echo.payload);
+      BOOST_TEST(seen["id"] == echo.request_id);
+      BOOST_TEST(seen["cwd"] == seen["root"]);
+      BOOST_TEST(echo.report.max_memory_used_mb > 0);
+      BOOST_TEST(json::parse(call("echo").payload)["pid"] == seen["pid"]);  // the same environment
+
+      const std::string error = json::parse(call("fail").payload)["errorType"];
+      BOOST_TEST((error == "ValueError" || error == "RangeError" || error == "Function<ArgumentError>"),
+                 error);
+      BOOST_TEST(call("print").ok());
+      BOOST_TEST(log->text().find("from a child") != std::string::npos);
+      BOOST_TEST(log->text().find("from the handler") != std::string::npos);
+
+      const InvokeResult gone = call("exit");
+      BOOST_TEST(json::parse(gone.payload)["errorMessage"] ==
+                 "RequestId: " + gone.request_id + " Error: Runtime exited with error: exit status 3");
+      const InvokeResult killed = call("kill");
+      BOOST_TEST(json::parse(killed.payload)["errorMessage"] ==
+                 "RequestId: " + killed.request_id + " Error: Runtime exited with error: signal: killed");
+      BOOST_TEST(json::parse(call("loop").payload)["errorType"] == "Sandbox.Timedout");
+      BOOST_TEST(call("echo").ok());
+      BOOST_TEST(gateway.status().abandoned == 0);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(memory_beyond_the_limit_ends_the_environment_with_lambdas_error) {
+  GatewayOptions options;
+  options.log_sink = std::make_shared<MemoryLogSink>();
+  Gateway gateway(options);
+  gateway.create_function(
+      {.name = "f",
+       .runtime = "python3.11",
+       .handler = "app.handler",
+       .code = Code::inline_source("def handler(event, context):\n"
+                                   "    return len(bytearray(b'x') * (event * 1000000))\n"),
+       .timeout_s = 20,
+       .memory_mb = 128,
+       .isolation = Isolation::kProcess});
+  BOOST_TEST(gateway.invoke({.function = "f", .payload = "10"}).ok());
+  const InvokeResult result = gateway.invoke({.function = "f", .payload = "400"});
+  BOOST_TEST(json::parse(result.payload)["errorType"] == "Runtime.ExitError");
+  BOOST_TEST(json::parse(result.payload)["errorMessage"] ==
+             "RequestId: " + result.request_id + " Error: Runtime exited with error: signal: killed");
+  BOOST_TEST(result.report.max_memory_used_mb >= 100);
+  BOOST_TEST(gateway.invoke({.function = "f", .payload = "10"}).ok());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace lambed::testing
