@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "environments/sandbox/enforcement.h"
 #include "worker/worker_body.h"
 #include "worker/worker_core.h"
 
@@ -174,8 +175,7 @@ void Launcher::greet(const channel::Hello& hello) {
   plugin_->describe(ready);
   runtime_paths_ = places_of({plugin_->path(), ready.interpreter_path});
   ready.layer = sandbox::name_of(supervisor_->layer());
-  ready.is_strict = supervisor_->layer() == sandbox::Layer::kRootCgroup1 ||
-                    supervisor_->layer() == sandbox::Layer::kRootCgroup2;
+  ready.soft_limits = sandbox::not_hard_in(supervisor_->layer());
   ready.notices = WorkerCore::take_start_notices();
   ready.ok = true;
   send(channel::encode(ready), {});

@@ -77,7 +77,7 @@ void visit_ready(Message& m, Visit& visit) {
   visit(m.interpreter_version);
   visit(m.interpreter_path);
   visit(m.layer);
-  visit(m.is_strict);
+  visit(m.soft_limits);
   visit(m.notices);
 }
 

@@ -44,9 +44,9 @@ struct Ready {
   bool ok = false;
   std::string message;  // why not
   std::string language, interpreter_version, interpreter_path;
-  std::string layer;                 // of the sandbox, in words
-  bool is_strict = false;            // it enforces every limit
-  std::vector<std::string> notices;  // what the interpreter had to say while it started
+  std::string layer;                     // of the sandbox, in words
+  std::vector<std::string> soft_limits;  // names of those that it does not enforce; empty: it is strict
+  std::vector<std::string> notices;      // what the interpreter had to say while it started
 };
 
 // The descriptors that come with it, in this order: the channel's memory, standard output, standard error.

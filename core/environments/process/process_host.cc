@@ -96,13 +96,16 @@ Result<void> ProcessHost::be_ready(const HostOptions& options, bool strict) {
   if (launcher_ == nullptr || !launcher_->is_alive()) {
     if (const auto started = start_launcher(options); !started.ok()) return started.error();
   }
-  if (!strict || launcher_->ready().is_strict) return {};
-  return Error(ErrorCode::HostUnavailable,
-               "The strict isolation that is required cannot be had here: the sandbox is \"" +
-                   launcher_->ready().layer +
-                   "\", which does not enforce every limit. It takes root and the control groups memory, cpu "
-                   "and pids; "
-                   "`lambed doctor` tells what is missing.");
+  const channel::Ready& ready = launcher_->ready();
+  if (!strict || ready.soft_limits.empty()) return {};
+  std::string limits;
+  for (const std::string& limit : ready.soft_limits) limits += (limits.empty() ? "" : ", ") + limit;
+  return Error(
+      ErrorCode::HostUnavailable,
+      "The strict isolation that is required cannot be had here. The sandbox is \"" + ready.layer +
+          "\", which does not enforce: " + limits +
+          ". It takes root and the control groups memory, cpu and pids; `lambed doctor` tells what is "
+          "missing.");
 }
 
 Result<void> ProcessHost::start_launcher(const HostOptions& options) {
