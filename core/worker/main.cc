@@ -18,15 +18,6 @@ constexpr int kControl = 3;
 
 }  // namespace
 
-#if defined(LAMBED_SANITIZED) && defined(__SANITIZE_ADDRESS__)
-// A worker is given no variables but its function's. Its end is its status, which the search for leaks would change; it could not
-// look either, since the sandbox lets nobody trace. Interpreters map and fault as they like.
-extern "C" __attribute__((visibility("default"))) const char* __asan_default_options() {
-  return "detect_leaks=0:detect_stack_use_after_return=0:handle_segv=0:allocator_may_return_null=1:use_"
-         "sigaltstack=0";
-}
-#endif
-
 int main(int count, char** words) {
   if (count == 3 && std::strcmp(words[1], "--server") == 0) {
     const auto server = static_cast<pid_t>(std::strtol(words[2], nullptr, 10));
