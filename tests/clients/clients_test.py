@@ -41,10 +41,12 @@ STORY = {
 
 
 class Server:
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, isolation: str) -> None:
         self.log = (data.parent / f"{data.name}.log").open("w+b")
         self.process = subprocess.Popen(
-            [options.program, "serve", "--listen", "127.0.0.1:0", "--data", data], stderr=self.log, env=ENVIRONMENT
+            [options.program, "serve", "--listen", "127.0.0.1:0", "--data", data, "--isolation", isolation],
+            stderr=self.log,
+            env=ENVIRONMENT,
         )
         end = time.monotonic() + 60
         while b"serves the Lambda API at " not in self.text() or not self.text().endswith(b"/invocations\n"):
@@ -66,11 +68,13 @@ class Server:
 class Story(unittest.TestCase):
     """Each client has a server of its own, ended properly afterwards."""
 
+    isolation = "in_process"
+
     def setUp(self) -> None:
-        self.folder = options.scratch / self.id().split(".")[-1]
+        self.folder = options.scratch / f"{self.id().split('.')[-1]}-{self.isolation}"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.server = Server(self.folder / "data")
+        self.server = Server(self.folder / "data", self.isolation)
 
     def tearDown(self) -> None:
         self.assertEqual(self.server.stop(), 0)
@@ -96,6 +100,12 @@ class Story(unittest.TestCase):
         story = options.scratch / "node" / "sdk_story.mjs"
         shutil.copy(HERE / "sdk_story.mjs", story)
         self.tell("node", story)
+
+
+class StoryOfWorkers(Story):
+    """The same, where functions run in sandboxed processes."""
+
+    isolation = "process"
 
 
 def install() -> None:
