@@ -25,6 +25,8 @@ namespace {
 // Tags of what is watched; those of workers are their ids, which begin at 1.
 constexpr std::uint64_t kControl = UINT64_MAX;
 constexpr std::uint64_t kServer = UINT64_MAX - 1;
+// To set a worker up.
+constexpr int kMostTries = 5;
 // How long the trees of a server that is gone are waited for, so that their control groups can be removed.
 constexpr Nanos kEndPatience = to_nanos(std::chrono::milliseconds(800));
 
@@ -197,7 +199,9 @@ void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descr
   };
   auto child = fork_one();
   // No handler has run yet. Whatever has killed it while it was set up need not meet the next one.
-  if (!child.ok()) child = fork_one();
+  for (int tries = 1; tries < kMostTries && !child.ok() && child.error().reason() == sandbox::kEndedInSetUp;
+       ++tries)
+    child = fork_one();
   if (!child.ok()) {
     send(channel::encode(failed(wanted.id, child.error().message())), {});
     return;

@@ -90,6 +90,9 @@ class Child {
   std::unique_ptr<State> state_;
 };
 
+// Reason of spawn()'s error when a process of the new environment was killed while it set itself up.
+inline constexpr char kEndedInSetUp[] = "EndedInSetUp";
+
 struct SupervisorOptions {
   std::string server = "lambed";  // names the control groups; letters, digits, '-' and '_'
   std::string scratch = "/tmp";   // where folders for /tmp are made

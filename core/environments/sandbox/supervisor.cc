@@ -367,13 +367,15 @@ class KernelSupervisor final : public Supervisor {
       if (report->kind == Report::Kind::kFailed) {
         return Error(ErrorCode::ServiceException,
                      fmt::format("Could not set the sandbox ({}) up: {}: {}", name_of(layer_),
-                                 report->trouble.step, std::strerror(report->trouble.error)));
+                                 report->trouble.step, std::strerror(report->trouble.error)),
+                     report->trouble.error == ECHILD ? kEndedInSetUp : "");
       }
     }
     if (ready == 0) return Error(ErrorCode::ServiceException, "The sandbox was not set up within 20 seconds");
     return Error(
         ErrorCode::ServiceException,
-        "The sandbox's first process ended while it was set up; is there memory enough for it in the limit?");
+        "The sandbox's first process ended while it was set up; is there memory enough for it in the limit?",
+        kEndedInSetUp);
   }
 
   Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
