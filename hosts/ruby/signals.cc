@@ -117,7 +117,7 @@ TimersWithheld::TimersWithheld() {
     setrlimit(RLIMIT_SIGPENDING, &none);
   }
   errors_ = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
   if (nowhere < 0) return;
   if (errors_ >= 0) dup2(nowhere, STDERR_FILENO);
   close(nowhere);

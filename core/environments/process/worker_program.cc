@@ -7,8 +7,6 @@
 
 #include "environments/host_registry.h"
 
-extern char** environ;
-
 namespace lambed::process {
 namespace {
 
@@ -38,20 +36,17 @@ Result<std::string> find_worker_program() {
 }
 
 std::vector<std::string> launcher_variables() {
+  // By name, and not from `environ`: node has a copy of its own of that variable.
   std::vector<std::string> variables;
-  const auto keep = [&variables](std::string_view entry) {
-    static constexpr std::string_view kNames[] = {"PATH=", "LD_LIBRARY_PATH=", "LANG=", "LC_ALL=", "TMPDIR="};
-    // Of sanitized builds: they must report in the same way in every process. But for leaks: to look for them takes tracing, which
-    // the sandbox lets nobody do, and a search that fails changes the status that a worker ends with.
-    static constexpr std::string_view kPrefixes[] = {"UBSAN_OPTIONS=", "TSAN_OPTIONS="};
-    static constexpr std::string_view kAddressSanitizer = "ASAN_OPTIONS=";
-    for (const std::string_view name : kNames)
-      if (entry.starts_with(name)) variables.emplace_back(entry);
-    for (const std::string_view prefix : kPrefixes)
-      if (entry.starts_with(prefix)) variables.emplace_back(entry);
-    if (entry.starts_with(kAddressSanitizer)) variables.push_back(std::string(entry) + ":detect_leaks=0");
+  const auto keep = [&variables](const char* name, const char* more = "") {
+    if (const char* value = std::getenv(name); value != nullptr)
+      variables.push_back(std::string(name) + "=" + value + more);
   };
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) keep(*entry);
+  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR"}) keep(name);
+  // Of sanitized builds: they must report in the same way in every process. But for leaks: to look for them takes tracing, which
+  // the sandbox lets nobody do, and a search that fails changes the status that a worker ends with.
+  for (const char* name : {"UBSAN_OPTIONS", "TSAN_OPTIONS"}) keep(name);
+  keep("ASAN_OPTIONS", ":detect_leaks=0");
   return variables;
 }
 
