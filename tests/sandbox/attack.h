@@ -36,6 +36,8 @@ struct Attack {
   const char* in_user_namespace;
   const char* in_bare;
   bool needs_root = false;  // only root can do it where nothing stops it: tried from root's layers alone
+  // Its first step is a user namespace: on a machine that gives none, such as a chroot, nobody needs to stop it.
+  bool uses_user_namespace = false;
 };
 
 const std::vector<Attack>& attacks_on_files();

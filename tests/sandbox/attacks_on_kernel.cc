@@ -68,12 +68,12 @@ int mount_something(const Site&, const Inside& inside) {
 }
 int bind_something(const Site&, const Inside& inside) {
   take_namespace();
-  return outcome(::mount("/usr", inside.tmp.c_str(), nullptr, MS_BIND, nullptr));
+  return outcome(::mount(inside.layers.c_str(), inside.tmp.c_str(), nullptr, MS_BIND, nullptr));
 }
-int open_a_tree(const Site&, const Inside&) {
+int open_a_tree(const Site&, const Inside& inside) {
   take_namespace();
   constexpr unsigned kClone = 1;
-  return outcome(::syscall(SYS_open_tree, AT_FDCWD, "/usr", kClone));
+  return outcome(::syscall(SYS_open_tree, AT_FDCWD, inside.layers.c_str(), kClone));
 }
 int open_a_file_system(const Site&, const Inside&) {
   take_namespace();
@@ -140,16 +140,16 @@ const std::vector<Attack>& attacks_on_kernel() {
       {"load BPF", load_bpf, "EPERM", "EPERM", "EPERM", true},
       {"open a perf event", measure_the_kernel, "EPERM", "EPERM", "EPERM", true},
       {"handle page faults", handle_page_faults, "EPERM", "EPERM", "EPERM"},
-      {"unshare a user namespace", unshare_user, "EPERM", "EPERM", "EPERM"},
-      {"clone into a user namespace", clone_into_user_namespace, "EPERM", "EPERM", "EPERM"},
-      {"clone3 into a user namespace", clone3_into_user_namespace, "ENOSYS", "ENOSYS", "ENOSYS"},
-      {"mount a file system", mount_something, "EPERM", "EPERM", "EPERM"},
-      {"bind a folder", bind_something, "EPERM", "EPERM", "EPERM"},
-      {"clone a tree of mounts", open_a_tree, "EPERM", "EPERM", "EPERM"},
-      {"open a file system", open_a_file_system, "EPERM", "EPERM", "EPERM"},
-      {"change the root", change_root, "EPERM", "EPERM", "EPERM"},
-      {"join a namespace", join_namespace, "EPERM", "EPERM", "EPERM"},
-      {"name the machine", name_the_machine, "EPERM", "EPERM", "EPERM"},
+      {"unshare a user namespace", unshare_user, "EPERM", "EPERM", "EPERM", false, true},
+      {"clone into a user namespace", clone_into_user_namespace, "EPERM", "EPERM", "EPERM", false, true},
+      {"clone3 into a user namespace", clone3_into_user_namespace, "ENOSYS", "ENOSYS", "ENOSYS", false, true},
+      {"mount a file system", mount_something, "EPERM", "EPERM", "EPERM", false, true},
+      {"bind a folder", bind_something, "EPERM", "EPERM", "EPERM", false, true},
+      {"clone a tree of mounts", open_a_tree, "EPERM", "EPERM", "EPERM", false, true},
+      {"open a file system", open_a_file_system, "EPERM", "EPERM", "EPERM", false, true},
+      {"change the root", change_root, "EPERM", "EPERM", "EPERM", false, true},
+      {"join a namespace", join_namespace, "EPERM", "EPERM", "EPERM", false, true},
+      {"name the machine", name_the_machine, "EPERM", "EPERM", "EPERM", false, true},
       {"add a key", add_a_key, "EPERM", "EPERM", "EPERM"},
       {"find a keyring", find_a_keyring, "EPERM", "EPERM", "EPERM"},
       {"name a file by handle", name_a_file_by_handle, "EPERM", "EPERM", "EPERM"},

@@ -6,7 +6,6 @@
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
 
-#include "environments/sandbox/cgroups.h"
 #include "sandbox/stage.h"
 
 namespace lambed::testing {
@@ -27,6 +26,7 @@ std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& att
   const Performance performance = play(layer, as_root, attacks);
   const std::string where = fmt::format("{} in '{}'", as_root ? "root" : "nobody", sandbox::name_of(layer));
   BOOST_TEST(performance.problem.empty(), where << ": " << performance.problem);
+  const bool has_user_namespaces = user_namespaces_can_be_had();
   std::size_t played = 0;
   for (const Attack& attack : attacks) {
     if (attack.needs_root && !as_root) continue;
@@ -35,8 +35,10 @@ std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& att
       BOOST_ERROR(where << ": '" << attack.name << "' was not played");
       continue;
     }
+    const bool is_out_of_the_question =
+        attack.uses_user_namespace && !has_user_namespaces && found->second.control == "EPERM";
     BOOST_TEST(
-        found->second.control == "done",
+        (found->second.control == "done" || is_out_of_the_question),
         where << ": '" << attack.name << "' must work where nothing stops it: " << found->second.control);
     BOOST_TEST(is_one_of(found->second.inside, expected(attack, layer)),
                where << ": '" << attack.name << "' ended as " << found->second.inside << ", not as "
@@ -48,14 +50,7 @@ std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& att
 
 void attack_everywhere(const std::vector<Attack>& attacks) {
   BOOST_REQUIRE_MESSAGE(::geteuid() == 0, "these tests must run as root: they become other users");
-  const sandbox::CgroupMounts mounts = sandbox::CgroupMounts::find();
-  std::vector<std::pair<Layer, bool>> stages = {{Layer::kUserNamespace, true},
-                                                {Layer::kUserNamespace, false},
-                                                {Layer::kBare, true},
-                                                {Layer::kBare, false}};
-  if (mounts.v2_has_all()) stages.emplace_back(Layer::kRootCgroup2, true);
-  if (mounts.v1_has_all()) stages.emplace_back(Layer::kRootCgroup1, true);
-  for (const auto& stage : stages) {
+  for (const auto& stage : stages()) {
     const std::size_t played = attack_all(stage.first, stage.second, attacks);
     BOOST_TEST_MESSAGE(fmt::format("{} attacks as {} in '{}'", played, stage.second ? "root" : "nobody",
                                    sandbox::name_of(stage.first)));

@@ -27,17 +27,6 @@ namespace fs = std::filesystem;
 using namespace sandbox;
 using Clock = std::chrono::steady_clock;
 
-inline std::vector<std::pair<Layer, bool>> stages() {
-  const CgroupMounts mounts = CgroupMounts::find();
-  std::vector<std::pair<Layer, bool>> result = {{Layer::kUserNamespace, true},
-                                                {Layer::kUserNamespace, false},
-                                                {Layer::kBare, true},
-                                                {Layer::kBare, false}};
-  if (mounts.v2_has_all()) result.emplace_back(Layer::kRootCgroup2, true);
-  if (mounts.v1_has_all()) result.emplace_back(Layer::kRootCgroup1, true);
-  return result;
-}
-
 inline double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -22,6 +24,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "environments/sandbox/cgroups.h"
 #include "sandbox/internet.h"
 #include "sandbox/limits.h"
 
@@ -117,6 +120,23 @@ void knock(int port) {
   }
 }
 
+// Outcome of an attack that was not even tried for want of mounts of its own.
+constexpr int kNotPlayed = ENOTRECOVERABLE;
+
+// What an attack of root's mounts while nothing holds it back must not be seen by anybody else: whoever cleans up later would
+// remove what lies behind it.
+bool has_mounts_of_its_own() {
+  return ::geteuid() != 0 ||
+         (::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+}
+
+bool has_mounts_below(const std::string& folder) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);)
+    if (line.find(" " + folder + "/") != std::string::npos) return true;
+  return false;
+}
+
 class Stage {
  public:
   // As root: everything that only root can prepare.
@@ -183,7 +203,7 @@ class Stage {
     const Inside outside{site_.folder + "/task", site_.folder + "/layer", site_.folder + "/runtime",
                          site_.folder + "/tmp"};
     const pid_t control = ::fork();
-    if (control == 0) ::_exit(attack.deed(site_, outside));
+    if (control == 0) ::_exit(has_mounts_of_its_own() ? attack.deed(site_, outside) : kNotPlayed);
     int status = 0;
     for (int i = 0; i < 4000 && ::waitpid(control, &status, WNOHANG) == 0; ++i) {
       ::usleep(5'000);
@@ -249,11 +269,33 @@ class Stage {
 
 }  // namespace
 
+bool user_namespaces_can_be_had() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(::unshare(CLONE_NEWUSER) == 0 ? 0 : 1);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+std::vector<std::pair<Layer, bool>> stages() {
+  const sandbox::CgroupMounts mounts = sandbox::CgroupMounts::find();
+  std::vector<std::pair<Layer, bool>> result = {{Layer::kBare, true}, {Layer::kBare, false}};
+  if (user_namespaces_can_be_had()) {
+    result.emplace_back(Layer::kUserNamespace, true);
+    result.emplace_back(Layer::kUserNamespace, false);
+  }
+  if (mounts.v2_has_all()) result.emplace_back(Layer::kRootCgroup2, true);
+  if (mounts.v1_has_all()) result.emplace_back(Layer::kRootCgroup1, true);
+  return result;
+}
+
 Performance play(Layer layer, bool as_root, const std::vector<Attack>& attacks) {
   std::string folder;
   const std::string report = in_a_process([&] {
     Stage stage;
     const std::string result = stage.run(layer, as_root, attacks);
+    if (has_mounts_below(stage.folder()))
+      return "!" + stage.folder() + " is left, since something is mounted in it";
     std::error_code ignored;
     fs::remove_all(stage.folder(), ignored);
     return result;

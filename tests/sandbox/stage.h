@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "environments/sandbox/sandbox.h"
 #include "sandbox/attack.h"
@@ -32,6 +34,11 @@ sandbox::Ending end_of(sandbox::Supervisor& supervisor, sandbox::Child child, in
 std::string in_a_process(const std::function<std::string()>& part);
 // The calling process becomes uid and gid 65534 for good.
 void become_nobody();
+
+// Not in a chroot, and on some machines not for anybody.
+bool user_namespaces_can_be_had();
+// The layers that can be had on this machine, each for root (true) and for nobody where that makes a difference.
+std::vector<std::pair<sandbox::Layer, bool>> stages();
 
 // The attacks of all lists, or of one. Attacks that need root are left out for nobody.
 Performance play(sandbox::Layer layer, bool as_root, const std::vector<Attack>& attacks);
