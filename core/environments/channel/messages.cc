@@ -66,7 +66,6 @@ void visit_hello(Message& m, Visit& visit) {
   visit(m.plugin_path);
   visit(m.options);
   visit(m.server);
-  visit(m.isolation);
 }
 
 template <typename Message, typename Visit>

@@ -35,9 +35,8 @@ inline constexpr std::uint64_t kProtocolVersion = 1;
 struct Hello {
   std::uint64_t version = kProtocolVersion;
   std::string plugin_path;
-  Pairs options;          // of the host: {"interpreter", ...}
-  std::string server;     // a name for its cgroups
-  std::string isolation;  // the strongest layer to use; empty: the best there is
+  Pairs options;       // of the host: {"interpreter", ...}
+  std::string server;  // a name for its cgroups
 };
 
 struct Ready {
