@@ -22,8 +22,9 @@ const char* expected(const Attack& attack, Layer layer) {
   return layer == Layer::kBare ? attack.in_bare : attack.in_root_layers;
 }
 
-std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& attacks) {
-  const Performance performance = play(layer, as_root, attacks);
+std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& attacks,
+                       const sandbox::Network& network) {
+  const Performance performance = play(layer, as_root, attacks, network);
   const std::string where = fmt::format("{} in '{}'", as_root ? "root" : "nobody", sandbox::name_of(layer));
   BOOST_TEST(performance.problem.empty(), where << ": " << performance.problem);
   const bool has_user_namespaces = user_namespaces_can_be_had();
@@ -48,10 +49,10 @@ std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& att
   return played;
 }
 
-void attack_everywhere(const std::vector<Attack>& attacks) {
+void attack_everywhere(const std::vector<Attack>& attacks, const sandbox::Network& network = {}) {
   BOOST_REQUIRE_MESSAGE(::geteuid() == 0, "these tests must run as root: they become other users");
   for (const auto& stage : stages()) {
-    const std::size_t played = attack_all(stage.first, stage.second, attacks);
+    const std::size_t played = attack_all(stage.first, stage.second, attacks, network);
     BOOST_TEST_MESSAGE(fmt::format("{} attacks as {} in '{}'", played, stage.second ? "root" : "nobody",
                                    sandbox::name_of(stage.first)));
   }
@@ -66,6 +67,10 @@ BOOST_AUTO_TEST_CASE(processes_of_others_are_out_of_reach) { attack_everywhere(a
 BOOST_AUTO_TEST_CASE(resources_end_at_their_limits) { attack_everywhere(attacks_on_resources()); }
 BOOST_AUTO_TEST_CASE(the_kernel_offers_no_way_out) { attack_everywhere(attacks_on_kernel()); }
 BOOST_AUTO_TEST_CASE(the_network_is_shut_where_it_must_be) { attack_everywhere(attacks_on_network()); }
+BOOST_AUTO_TEST_CASE(datagrams_go_where_they_may) { attack_everywhere(attacks_on_datagrams()); }
+BOOST_AUTO_TEST_CASE(a_security_group_lets_out_to_nothing_else) {
+  attack_everywhere(attacks_on_egress(), network_of_group());
+}
 
 BOOST_AUTO_TEST_SUITE_END()
 

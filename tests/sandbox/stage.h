@@ -41,6 +41,7 @@ bool user_namespaces_can_be_had();
 std::vector<std::pair<sandbox::Layer, bool>> stages();
 
 // The attacks of all lists, or of one. Attacks that need root are left out for nobody.
-Performance play(sandbox::Layer layer, bool as_root, const std::vector<Attack>& attacks);
+Performance play(sandbox::Layer layer, bool as_root, const std::vector<Attack>& attacks,
+                 const sandbox::Network& network = {});
 
 }  // namespace lambed::testing

@@ -160,15 +160,7 @@ Trouble make_etc(const FileView& view) {
                        view.gid)) ||
       !put("/etc/group", fmt::format("root:x:0:\nsbx_user1051:x:{}:\n", view.gid)))
     return trouble(errno, "writing /etc/passwd");
-  // Connections are made for the environment, datagrams are not: names are asked for by TCP. A resolver on the machine's own
-  // loopback is out of reach; systemd keeps the list of those that it asks itself.
-  std::string resolvers = text_of_file("/etc/resolv.conf");
-  if (resolvers.find("nameserver 127.0.0.53") != std::string::npos) {
-    if (const std::string real = text_of_file("/run/systemd/resolve/resolv.conf"); !real.empty())
-      resolvers = real;
-  }
-  if (!put("/etc/resolv.conf", resolvers + "\noptions use-vc\n"))
-    return trouble(errno, "writing /etc/resolv.conf");
+  if (!put("/etc/resolv.conf", view.resolv_conf)) return trouble(errno, "writing /etc/resolv.conf");
   return {};
 }
 

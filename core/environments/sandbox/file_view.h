@@ -18,7 +18,8 @@ struct FileView {
   std::string tmp;  // a folder or mount point to be bound to /tmp; empty: a tmpfs
   uid_t uid = 0;    // owner of /tmp, and the name in /etc/passwd; as numbers inside
   gid_t gid = 0;
-  bool new_proc = true;  // /proc of the new pid namespace
+  std::string resolv_conf;  // text of /etc/resolv.conf
+  bool new_proc = true;     // /proc of the new pid namespace
 };
 
 // What went wrong: which step, on what, and errno. `error` 0: all is well.

@@ -17,11 +17,13 @@
 #include <memory>
 
 #include "environments/sandbox/connector.h"
+#include "environments/sandbox/datagram_relay.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/network.h"
 #include "environments/sandbox/posix.h"
 #include "environments/sandbox/privileges.h"
+#include "environments/sandbox/resolvers.h"
 #include "environments/sandbox/tree_watch.h"
 
 namespace lambed::sandbox {
@@ -81,10 +83,20 @@ Trouble check_code(const EntryPlan& plan) {
                              plan.place.task_root));
 }
 
-// From init to the body's process and through all the gates. Returns the listener for supervised calls.
-Trouble enter(const EntryPlan& plan, uid_t uid, int inner, int& listener) {
+// What the body's process has that init is to work with.
+struct HandedOver {
+  int listener = -1;  // for supervised calls
+  FileDescriptor tunnel;
+};
+
+// From init to the body's process and through all the gates.
+Trouble enter(const EntryPlan& plan, uid_t uid, int inner, const TunnelPlan& tunnel, HandedOver& handed) {
   if (plan.layer != Layer::kBare) {
     if (Trouble t = enter_own_network(); t.error != 0) return t;
+    if (tunnel.device >= 0) {
+      const Trouble t = open_tunnel(tunnel, handed.tunnel);
+      if (t.error != 0 && plan.tunnel == EntryPlan::Tunnel::kNeeded) return t;
+    }
   }
   if (Trouble t = give_up_rights(plan, uid, true); t.error != 0) return t;
   // Changing the user made the process one that its own user may not look at; init must, to make its connections.
@@ -97,21 +109,24 @@ Trouble enter(const EntryPlan& plan, uid_t uid, int inner, int& listener) {
     return trouble(error, "applying Landlock");
   std::vector<int> keep = plan.keep;
   keep.push_back(inner);
+  keep.push_back(handed.tunnel.get());
   close_all_but(keep);
-  listener = plan.program->install();
-  if (listener < 0 && errno != 0) return trouble(errno, "installing the seccomp filter");
+  handed.listener = plan.program->install();
+  if (handed.listener < 0 && errno != 0) return trouble(errno, "installing the seccomp filter");
   return {};
 }
 
 [[noreturn]] void run_body(const EntryPlan& plan, uid_t uid, int inner, const sigset_t& signals,
-                           const std::function<int(const Inside&)>& body) {
-  int listener = -1;
-  const Entered entered{enter(plan, uid, inner, listener)};
+                           const TunnelPlan& tunnel, const std::function<int(const Inside&)>& body) {
+  HandedOver handed;
+  const Entered entered{enter(plan, uid, inner, tunnel, handed)};
   std::vector<int> descriptors;
-  if (listener >= 0) descriptors.push_back(listener);
+  if (handed.listener >= 0) descriptors.push_back(handed.listener);
+  if (handed.tunnel.is_open()) descriptors.push_back(handed.tunnel.get());
   const bool told = send_message(inner, &entered, sizeof entered, descriptors) == 0;
   ::close(inner);
-  if (listener >= 0) ::close(listener);
+  if (handed.listener >= 0) ::close(handed.listener);
+  static_cast<void>(handed.tunnel.close());
   if (!told || entered.trouble.error != 0) ::_exit(1);
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
   ::_exit(body(plan.inside));
@@ -133,6 +148,7 @@ class Init {
     if (Trouble t = set_up(); t.error != 0) fail(t);
     Report ready;
     ready.kind = Report::Kind::kReady;
+    ready.has_tunnel = relay_ != nullptr;
     send(ready);
     loop();
   }
@@ -152,6 +168,10 @@ class Init {
   Trouble set_up() {
     ::setsid();  // no terminal
     const bool bare = plan_.layer == Layer::kBare;
+    FileDescriptor device =
+        plan_.tunnel == EntryPlan::Tunnel::kNone ? FileDescriptor() : hold_tunnel_device();
+    const std::string resolv_conf = text_of_file(plan_.resolv_conf);
+    const std::vector<sockaddr_storage> resolvers = name_servers(resolv_conf);
     if (!bare) {
       // Hides where our control groups lie. Older kernels and some containers do not have it; then paths are seen.
       if (::unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
@@ -162,6 +182,8 @@ class Init {
           return trouble(error, fmt::format("becoming user {}", plan_.uid));
       }
       FileView view;
+      // Without datagrams, connections are made all the same.
+      view.resolv_conf = resolv_conf_inside(resolv_conf, resolvers.size(), !device.is_open());
       view.place = plan_.place;
       view.tmp_bytes = plan_.limits.tmp_bytes;
       view.tmp = plan_.tmp;
@@ -182,9 +204,10 @@ class Init {
     if (body_pid_ < 0) return trouble(errno, "starting the process");
     if (body_pid_ == 0) {
       ::close(inner[0]);
-      run_body(plan_, uid_, inner[1], signals_, body_);
+      run_body(plan_, uid_, inner[1], signals_, tunnel_plan(device), body_);
     }
     ::close(inner[1]);
+    static_cast<void>(device.close());  // its number is somebody else's soon
     close_all_but({plan_.control, plan_.memory_event, inner[0]});
     // Memory that runs out should end the function's processes rather than the one that must report it.
     write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
@@ -205,11 +228,21 @@ class Init {
     if (entered.trouble.error == 0 && !descriptors.empty()) {
       Connector::Rules rules;
       rules.own_network = !bare;
-      rules.host_loopback = plan_.host_loopback;
+      rules.host_loopback = plan_.network.host_loopback;
       if (bare) rules.unix_sockets_in = plan_.inside.tmp;
-      connector_ = std::make_unique<Connector>(std::move(descriptors.front()), std::move(rules));
+      egress_ = std::make_unique<Egress>(plan_.network, !bare, resolvers);
+      connector_ = std::make_unique<Connector>(std::move(descriptors.front()), std::move(rules), *egress_);
+      if (descriptors.size() > 1)
+        relay_ = std::make_unique<DatagramRelay>(std::move(descriptors[1]), *egress_);
     }
     return entered.trouble;
+  }
+
+  TunnelPlan tunnel_plan(const FileDescriptor& device) const {
+    const Network& network = plan_.network;
+    if (!network.address.empty()) return {device.get(), network.address, network.prefix, false};
+    // Where the machine has no way by IPv6, names would be looked up and tried for nothing.
+    return {device.get(), kAddressInside, kPrefixInside, device.is_open() && has_way_by_ipv6()};
   }
 
   [[noreturn]] void loop() {
@@ -228,6 +261,11 @@ class Init {
         const int wanted = connector_->patience();
         if (wanted >= 0 && (patience < 0 || wanted < patience)) patience = wanted;
       }
+      if (relay_) {
+        relay_->add_to(polled);
+        const int wanted = relay_->patience();
+        if (wanted >= 0 && (patience < 0 || wanted < patience)) patience = wanted;
+      }
       if (::poll(polled.data(), polled.size(), patience) < 0) continue;
       if (polled[0].revents != 0) serve();
       if (polled[1].revents != 0) {
@@ -238,6 +276,7 @@ class Init {
       }
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
       if (connector_) connector_->serve();
+      if (relay_) relay_->serve();
       if (watches && !watch_.look()) end(SIGKILL, true);
     }
   }
@@ -298,7 +337,9 @@ class Init {
   sigset_t signals_{};
   uid_t uid_ = 0;
   pid_t body_pid_ = 0;
+  std::unique_ptr<Egress> egress_;
   std::unique_ptr<Connector> connector_;
+  std::unique_ptr<DatagramRelay> relay_;
 };
 
 }  // namespace

@@ -167,10 +167,15 @@ class KernelSupervisor final : public Supervisor {
           ErrorCode::ServiceException,
           fmt::format("a process in it ended with exit code {}, signal {}", ending.exit_code, ending.signal));
     }
+    // Later ones are made as the first one could be.
+    if (made->tunnel_ == EntryPlan::Tunnel::kIfPossible) made->tunnel_ = EntryPlan::Tunnel::kNone;
     return std::unique_ptr<Supervisor>(std::move(made));
   }
 
   Layer layer() const override { return layer_; }
+  bool lets_datagrams_out() const override {
+    return layer_ == Layer::kBare || tunnel_ == EntryPlan::Tunnel::kNeeded;
+  }
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
@@ -181,7 +186,9 @@ class KernelSupervisor final : public Supervisor {
     plan.layer = layer_;
     plan.limits = spec.limits;
     plan.place = spec.place;
-    plan.host_loopback = spec.host_loopback;
+    plan.network = spec.network;
+    plan.resolv_conf = options_.resolv_conf;
+    plan.tunnel = tunnel_;
     plan.keep = keep;
     plan.program = &program_;
     plan.changes_user = ::geteuid() == 0;
@@ -295,7 +302,8 @@ class KernelSupervisor final : public Supervisor {
         options_(options),
         program_(std::move(program)),
         first_user_(has_users_from(kFirstUser) ? kFirstUser : kFirstUserOfSmallMap),
-        mark_(own_mark()) {}
+        mark_(own_mark()),
+        tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
   static Result<void> answered(const std::optional<Report>& report, const char* what) {
     if (report && report->kind == Report::Kind::kDone) return {};
@@ -363,7 +371,10 @@ class KernelSupervisor final : public Supervisor {
       ready = ::poll(polled, 2, kStartPatience);
     } while (ready < 0 && errno == EINTR);
     if (const std::optional<Report> report = state.receive(0)) {
-      if (report->kind == Report::Kind::kReady) return {};
+      if (report->kind == Report::Kind::kReady) {
+        if (report->has_tunnel) tunnel_ = EntryPlan::Tunnel::kNeeded;
+        return {};
+      }
       if (report->kind == Report::Kind::kFailed) {
         return Error(ErrorCode::ServiceException,
                      fmt::format("Could not set the sandbox ({}) up: {}: {}", name_of(layer_),
@@ -401,6 +412,7 @@ class KernelSupervisor final : public Supervisor {
   const uid_t first_user_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
+  EntryPlan::Tunnel tunnel_;
   int count_ = 0;
 };
 
