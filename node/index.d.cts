@@ -519,6 +519,9 @@ export declare class InvalidRuntimeException extends LambedError {
 export declare class InvalidZipFileException extends LambedError {
   readonly name: 'InvalidZipFileException';
 }
+export declare class SubnetIPAddressLimitReachedException extends LambedError {
+  readonly name: 'SubnetIPAddressLimitReachedException';
+}
 export declare class HostUnavailable extends LambedError {
   readonly name: 'HostUnavailable';
 }

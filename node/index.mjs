@@ -26,6 +26,7 @@ export const {
   OperationNotSupportedException,
   InvalidRuntimeException,
   InvalidZipFileException,
+  SubnetIPAddressLimitReachedException,
   HostUnavailable,
   GatewayClosed,
 } = lambed;

@@ -54,6 +54,13 @@ json describe(const FunctionConfiguration& c, Detail detail, const std::string& 
   if (!c.dead_letter_target_arn.empty()) {
     out["DeadLetterConfig"] = {{"TargetArn", c.dead_letter_target_arn}};
   }
+  if (c.vpc_config) {
+    const VpcConfig& vpc = *c.vpc_config;
+    out["VpcConfig"] = {{"SubnetIds", vpc.subnet_ids},
+                        {"SecurityGroupIds", vpc.security_group_ids},
+                        {"VpcId", vpc.vpc_id},
+                        {"Ipv6AllowedForDualStack", vpc.ipv6_allowed_for_dual_stack}};
+  }
   if (detail == Detail::kList) return out;
   put_state(out, c);
   // AWS's digest is of the runtime's image; ours stands for the runtime's name, so that it changes when the runtime does.

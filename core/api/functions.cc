@@ -115,10 +115,6 @@ std::optional<std::string> architecture_of(const Members& body, model::Violation
 }
 
 void refuse_what_is_not_there(const Members& body) {
-  if (const auto vpc = body.structure("VpcConfig")) {
-    const auto subnets = vpc->text_list("SubnetIds");
-    if (subnets && !subnets->empty()) throw unsupported("VpcConfig");
-  }
   if (const auto layers = body.text_list("Layers"); layers && !layers->empty()) {
     // Layers cannot be published yet, so none of them is there.
     throw Fault(Error(ErrorCode::InvalidParameterValueException,
@@ -129,6 +125,18 @@ void refuse_what_is_not_there(const Members& body) {
        {"FileSystemConfigs", "ImageConfig", "CapacityProviderConfig", "DurableConfig", "TenancyConfig"}) {
     if (!body.is_empty(member)) throw unsupported(member);
   }
+}
+
+// A list that is not given stays as it is in `present`.
+std::optional<VpcConfig> vpc_config_of(const Members& body, const std::optional<VpcConfig>& present) {
+  const auto vpc = body.structure("VpcConfig");
+  if (!vpc) return std::nullopt;
+  VpcConfig config = present.value_or(VpcConfig{});
+  if (auto ids = vpc->text_list("SubnetIds")) config.subnet_ids = std::move(*ids);
+  if (auto ids = vpc->text_list("SecurityGroupIds")) config.security_group_ids = std::move(*ids);
+  config.ipv6_allowed_for_dual_stack =
+      vpc->boolean("Ipv6AllowedForDualStack").value_or(config.ipv6_allowed_for_dual_stack);
+  return config;
 }
 
 std::optional<int> storage_of(const Members& body) {
@@ -201,6 +209,7 @@ Reply create_function(Api& api, Scope& scope, Call& call) {
   request.system_log_level = logging.system_log_level.value_or("");
   request.ephemeral_storage_mb = storage_of(body);
   request.dead_letter_target_arn = dead_letter_target_of(body).value_or("");
+  request.vpc_config = vpc_config_of(body, std::nullopt);
   request.publish = body.boolean("Publish").value_or(false);
   api.check_runtime(request.runtime);
 
@@ -312,6 +321,9 @@ Reply update_function_configuration(Api& api, Scope& scope, Call& call) {
   request.system_log_level = logging.system_log_level;
   request.ephemeral_storage_mb = storage_of(body);
   request.dead_letter_target_arn = dead_letter_target_of(body);
+  if (body.has("VpcConfig"))
+    request.vpc_config =
+        vpc_config_of(body, scope.catalog().get_function_configuration(request.name).value().vpc_config);
   request.revision_id = body.text("RevisionId");
   if (request.runtime) api.check_runtime(*request.runtime);
   const FunctionConfiguration updated = scope.catalog().update_function_configuration(request).value();

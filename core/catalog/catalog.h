@@ -14,6 +14,7 @@
 #include "catalog/store.h"
 #include "lambed/function.h"
 #include "lambed/quotas.h"
+#include "model/networks.h"
 #include "model/reference.h"
 #include "model/runtimes.h"
 
@@ -29,6 +30,8 @@ struct CatalogOptions {
   bool settles_at_once = true;
   // Languages beside AWS's whose functions are taken, because a plugin serves them.
   model::OtherLanguages other_languages = {};
+  // Those that a VpcConfig may name.
+  model::Networks networks = {};
 };
 
 // Every operation changes everything it names or nothing. Writers of one function meet in an optimistic

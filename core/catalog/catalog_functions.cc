@@ -26,7 +26,8 @@ Catalog::Implementation::Configuration Catalog::Implementation::create_function(
     return model::invalid_parameter(
         fmt::format("A function is created without a qualifier: {}", request.name));
   }
-  auto configuration = model::configure(request, options_.quotas, options_.other_languages);
+  auto configuration =
+      model::configure(request, options_.quotas, options_.other_languages, options_.networks);
   if (!configuration.ok()) return configuration.error();
   if (auto layers = check_layers(configuration->layers); !layers.ok()) return layers.error();
   // Asked once before the work of unpacking, and again by the commit.
@@ -121,8 +122,8 @@ Catalog::Implementation::Configuration Catalog::Implementation::update_configura
   if (!reference.ok()) return reference.error();
   return update(*reference, [&](Step& step) -> Configuration {
     VersionRecord& latest = step.record.latest;
-    auto wanted =
-        model::reconfigure(latest.configuration, request, options_.quotas, options_.other_languages);
+    auto wanted = model::reconfigure(latest.configuration, request, options_.quotas, options_.other_languages,
+                                     options_.networks);
     if (!wanted.ok()) return wanted;
     if (request.layers) {
       if (auto layers = check_layers(wanted->layers); !layers.ok()) return layers.error();

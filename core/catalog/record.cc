@@ -58,6 +58,13 @@ json to_json(const FunctionConfiguration& c) {
     if (value != ordinary) object[name] = value;
   }
   if (!c.dead_letter_target_arn.empty()) object["dead_letters"] = c.dead_letter_target_arn;
+  if (c.vpc_config) {
+    const VpcConfig& vpc = *c.vpc_config;
+    object["vpc"] = {{"id", vpc.vpc_id},
+                     {"subnets", vpc.subnet_ids},
+                     {"groups", vpc.security_group_ids},
+                     {"dual_stack", vpc.ipv6_allowed_for_dual_stack}};
+  }
   return object;
 }
 
@@ -93,6 +100,13 @@ FunctionConfiguration configuration_from(const json& object) {
         {"kms_key", &c.recorded.kms_key_arn},
         {"dead_letters", &c.dead_letter_target_arn}}) {
     if (const auto it = object.find(name); it != object.end()) it->get_to(*member);
+  }
+  if (const auto it = object.find("vpc"); it != object.end()) {
+    VpcConfig& vpc = c.vpc_config.emplace();
+    it->at("id").get_to(vpc.vpc_id);
+    it->at("subnets").get_to(vpc.subnet_ids);
+    it->at("groups").get_to(vpc.security_group_ids);
+    it->at("dual_stack").get_to(vpc.ipv6_allowed_for_dual_stack);
   }
   return c;
 }

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -27,6 +29,7 @@
 #include "cli/runtime_probe.h"
 #include "gateway/durable_storage.h"
 #include "lambed/telemetry.h"
+#include "model/networks.h"
 
 namespace lambed::cli {
 namespace {
@@ -73,6 +76,17 @@ std::chrono::milliseconds duration_of(const char* option, const std::string& tex
   return std::chrono::milliseconds(std::stoll(number) * factor);
 }
 
+std::vector<Vpc> networks_in(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw CommandError(fmt::format("--networks {}: {}", path, std::strerror(errno)));
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  auto vpcs = model::vpcs_from_json(text);
+  if (!vpcs.ok()) throw CommandError(fmt::format("--networks {}: {}", path, vpcs.error().message()));
+  if (const auto checked = model::Networks::of(*vpcs); !checked.ok())
+    throw CommandError(fmt::format("--networks {}: {}", path, checked.error().message()));
+  return std::move(*vpcs);
+}
+
 api::ApiOptions api_options(const ServeOptions& options) {
   api::ApiOptions api;
   api.gateway.quotas = options.quotas == "current" ? Quotas::current() : Quotas::classic();
@@ -85,12 +99,19 @@ api::ApiOptions api_options(const ServeOptions& options) {
   api.strict_runtimes = options.strict_runtimes;
   api.isolation = options.isolation == "process" ? Isolation::kProcess : Isolation::kInProcess;
   api.gateway.require_strict_isolation = options.require_isolation == "strict";
+  api.gateway.allow_host_loopback = options.allow_host_loopback;
+  if (!options.networks.empty()) api.gateway.networks = networks_in(options.networks);
   if (!options.quiet) api.log_sink = make_stderr_sink();
   api.access_log = access_log_of(options.access_log);
   return api;
 }
 
 void check(const ServeOptions& options) {
+  for (const auto& [given, name] : {std::pair(options.allow_host_loopback, "--allow-host-loopback"),
+                                    std::pair(!options.networks.empty(), "--networks")}) {
+    if (given && options.isolation != "process")
+      throw CommandError(fmt::format("{}: goes with --isolation process", name));
+  }
   if (options.require_isolation == "strict" && options.isolation != "process")
     throw CommandError("--require-isolation strict: goes with --isolation process");
   if (const std::string& url = options.aws_endpoint_url;
@@ -175,6 +196,13 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
           "(the default): takes the best there is")
       ->type_name("KIND")
       ->check(CLI::IsMember({"any", "strict"}));
+  command.add_flag(
+      "--allow-host-loopback", options.allow_host_loopback,
+      "With --isolation process: functions may reach what listens on this machine (refused otherwise)");
+  command
+      .add_option("--networks", options.networks,
+                  "With --isolation process: the VPCs, subnets and security groups that VpcConfig may name")
+      ->type_name("FILE");
   command
       .add_option("--auth", options.auth,
                   "none (the default, and all there is yet): signatures are not verified")

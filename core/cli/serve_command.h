@@ -24,6 +24,8 @@ struct ServeOptions {
   std::string aws_endpoint_url;
   std::string async_retry_base = "60s";
   std::vector<std::string> allow_hosts;
+  std::string networks;
+  bool allow_host_loopback = false;
   bool strict_runtimes = false;
   bool quiet = false;
   int loops = 0;

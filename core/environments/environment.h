@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,7 @@
 #include "base/parker.h"
 #include "environments/host_registry.h"
 #include "lambed/host.h"
+#include "model/egress.h"
 #include "telemetry/stream.h"
 
 namespace lambed::environments {
@@ -66,6 +68,16 @@ struct EnvironmentSpec {
   std::uint64_t tmp_bytes = 0;
   std::uint64_t max_event = 0, max_answer = 0;  // bytes of the largest payloads that quotas allow
   Nanos freeze_after = 0;                       // 0: never
+  bool host_loopback = false;                   // may reach this machine's
+  // Of a function in a VPC: an address, what its groups let out, and where nobody answers.
+  struct Network {
+    std::string address;
+    int prefix = 32;
+    std::vector<EgressRule> egress;
+    std::vector<Cidr> unreachable;
+    std::shared_ptr<void> lease;  // of the address
+  };
+  std::optional<Network> network;
 };
 
 class Environment : public std::enable_shared_from_this<Environment> {

@@ -52,6 +52,7 @@ Result<EnvironmentSpec> describe_environment(const catalog::FunctionVersion& ver
   spec.max_event = std::max(options.quotas.sync_payload, options.quotas.async_payload);
   spec.max_answer = options.quotas.sync_response;
   spec.freeze_after = to_nanos(options.freeze_after);
+  spec.host_loopback = options.allow_host_loopback;
 
   std::string library_path = fmt::format("{0}:{0}/lib", spec.task_root);
   for (const std::string& layer : spec.layers) library_path += ":" + layer + "/lib";

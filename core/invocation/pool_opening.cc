@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "environments/process/process_host.h"
+#include "environments/subnet_addresses.h"
 #include "environments/variables.h"
 #include "invocation/answers.h"
 #include "invocation/pool.h"
@@ -23,6 +24,35 @@ constexpr Nanos kLongestWarmPause = to_nanos(std::chrono::minutes(1));
 // Where they do not share one, they share the processors.
 std::size_t inits_without_lock() {
   return std::max(kInitsAtOneLock, std::size_t{std::thread::hardware_concurrency()});
+}
+
+// An address of the first of the function's subnets that has one left.
+Result<void> join_network(const catalog::FunctionVersion& version, const model::Networks& networks,
+                          environments::EnvironmentSpec& spec) {
+  const std::optional<VpcConfig>& vpc = version.configuration.vpc_config;
+  if (!vpc || vpc->subnet_ids.empty()) return {};
+  for (const std::string& id : vpc->subnet_ids) {
+    const model::Networks::SubnetRange* subnet = networks.subnet(id);
+    // It was there when the function was configured.
+    if (subnet == nullptr)
+      return Error(
+          ErrorCode::ResourceNotReadyException,
+          "The subnet " + id + " of the function's VpcConfig is not among the networks of this gateway.");
+    auto lease = environments::SubnetAddresses::instance().take(subnet->range);
+    if (!lease) continue;
+    spec.network.emplace();
+    spec.network->address = lease->address;
+    spec.network->prefix = lease->prefix;
+    spec.network->lease = std::move(lease->holder);
+    spec.network->egress = networks.egress_of(vpc->security_group_ids);
+    spec.network->unreachable = networks.ranges_of(subnet->vpc);
+    return {};
+  }
+  // Source: the documented text of this exception.
+  return Error(
+      ErrorCode::SubnetIPAddressLimitReachedException,
+      "Lambda couldn't set up VPC access for the Lambda function because one or more configured subnets has "
+      "no available IP addresses.");
 }
 
 }  // namespace
@@ -61,6 +91,7 @@ Result<EnvironmentPool::Shared> EnvironmentPool::make_environment(environments::
   auto spec =
       environments::describe_environment(*version_, options, *services_->random, services_->clock->wall());
   if (!spec.ok()) return spec.error();
+  if (auto joined = join_network(*version_, services_->networks, *spec); !joined.ok()) return joined.error();
   auto environment =
       std::make_shared<Environment>(shared_from_this(), host, std::move(*spec), services_->sink);
   for (const std::string& notice : host.take_notices()) environment->write_notice(notice);

@@ -39,6 +39,7 @@ bool EnvironmentCounts::wait_until_closed(std::chrono::milliseconds timeout) {
 
 Services::Services(const GatewayOptions& gateway_options)
     : options(gateway_options),
+      networks(model::Networks::of(options.networks).value()),
       clock(options.clock != nullptr ? options.clock : std::make_shared<SystemClock>()),
       random(options.random != nullptr ? options.random : std::make_shared<SystemRandom>()),
       sink(options.log_sink != nullptr ? options.log_sink : make_stderr_sink()),

@@ -16,6 +16,7 @@
 #include "invocation/invocation.h"
 #include "invocation/opener.h"
 #include "lambed/gateway.h"
+#include "model/networks.h"
 
 namespace lambed::invocation {
 
@@ -56,6 +57,7 @@ struct Services {
   explicit Services(const GatewayOptions& gateway_options);
 
   const GatewayOptions options;
+  const model::Networks networks;
   const std::shared_ptr<Clock> clock;
   const std::shared_ptr<Random> random;
   const std::shared_ptr<LogSink> sink;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 #include <vector>
 
 #include "base/json.h"
@@ -145,6 +146,33 @@ Result<void> check_against_account(const FunctionConfiguration& wanted, const Qu
   return check_dead_letter_target(wanted.dead_letter_target_arn);
 }
 
+// Members that AWS's model bounds.
+constexpr std::size_t kMostSubnets = 16;
+constexpr std::size_t kMostGroups = 5;
+
+void check_vpc_members(const VpcConfig& wanted, Violations& violations) {
+  for (const auto& [ids, member, most] :
+       {std::tuple{&wanted.subnet_ids, "vpcConfig.subnetIds", kMostSubnets},
+        std::tuple{&wanted.security_group_ids, "vpcConfig.securityGroupIds", kMostGroups}}) {
+    if (ids->size() > most)
+      violations.add(fmt::format("[{}]", fmt::join(*ids, ", ")), member,
+                     fmt::format("Member must have length less than or equal to {}", most));
+  }
+}
+
+Result<std::optional<VpcConfig>> check_vpc(const VpcConfig& wanted, Isolation isolation,
+                                           const Networks& networks) {
+  auto checked = networks.check(wanted);
+  if (!checked.ok()) return checked.error();
+  if (!checked->subnet_ids.empty() && isolation != Isolation::kProcess) {
+    return invalid_parameter(
+        "VpcConfig needs the isolation 'process': a function that runs inside this process has this "
+        "process's "
+        "network. `lambed serve --isolation process` gives it.");
+  }
+  return std::optional<VpcConfig>(std::move(*checked));
+}
+
 // JSON logs have levels, INFO unless said otherwise; text logs have none.
 void settle_log_levels(FunctionConfiguration& wanted) {
   const bool json = wanted.log_format == LogFormat::kJson;
@@ -225,7 +253,7 @@ Result<void> check_environment(const std::map<std::string, std::string>& variabl
 }
 
 Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas,
-                                        const OtherLanguages& others) {
+                                        const OtherLanguages& others, const Networks& networks) {
   FunctionConfiguration wanted;
   wanted.function_name = request.name;
   wanted.version = "$LATEST";
@@ -250,16 +278,22 @@ Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, co
   Violations violations;
   if (wanted.runtime.empty()) violations.add_missing("runtime");
   check_members(wanted, quotas, violations);
+  if (request.vpc_config) check_vpc_members(*request.vpc_config, violations);
   check_tags(request.tags, violations);
   if (auto error = violations.error()) return *error;
   if (auto account = check_against_account(wanted, quotas, others); !account.ok()) return account.error();
   if (auto tags = check_tag_rules(request.tags); !tags.ok()) return tags.error();
+  if (request.vpc_config) {
+    auto vpc = check_vpc(*request.vpc_config, wanted.isolation, networks);
+    if (!vpc.ok()) return vpc.error();
+    wanted.vpc_config = std::move(*vpc);
+  }
   return wanted;
 }
 
 Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
                                           const UpdateConfigurationRequest& request, const Quotas& quotas,
-                                          const OtherLanguages& others) {
+                                          const OtherLanguages& others, const Networks& networks) {
   FunctionConfiguration wanted = present;
   if (request.runtime) wanted.runtime = *request.runtime;
   if (request.handler) wanted.handler = *request.handler;
@@ -280,8 +314,14 @@ Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
 
   Violations violations;
   check_members(wanted, quotas, violations);
+  if (request.vpc_config) check_vpc_members(*request.vpc_config, violations);
   if (auto error = violations.error()) return *error;
   if (auto account = check_against_account(wanted, quotas, others); !account.ok()) return account.error();
+  if (request.vpc_config) {
+    auto vpc = check_vpc(*request.vpc_config, wanted.isolation, networks);
+    if (!vpc.ok()) return vpc.error();
+    wanted.vpc_config = std::move(*vpc);
+  }
   return wanted;
 }
 

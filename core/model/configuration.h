@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "lambed/function.h"
 #include "lambed/quotas.h"
+#include "model/networks.h"
 #include "model/reference.h"
 #include "model/runtimes.h"
 
@@ -23,12 +24,12 @@ inline constexpr std::size_t kMaxTags = 50;
 // Checks everything but the code and the name, and gives the configuration that such a function starts with:
 // defaults filled in; ARN, version, code and revision members are left to the catalogue.
 Result<FunctionConfiguration> configure(const CreateFunctionRequest& request, const Quotas& quotas,
-                                        const OtherLanguages& others = {});
+                                        const OtherLanguages& others = {}, const Networks& networks = {});
 
 // The configuration after the update. Members that are not set stay; what is set is checked as on creation.
 Result<FunctionConfiguration> reconfigure(const FunctionConfiguration& present,
                                           const UpdateConfigurationRequest& request, const Quotas& quotas,
-                                          const OtherLanguages& others = {});
+                                          const OtherLanguages& others = {}, const Networks& networks = {});
 
 // Both layers' rules on a function's tags, as they will be: lengths, at most 50, no "aws:".
 Result<void> check_tags(const std::map<std::string, std::string>& tags);

@@ -293,6 +293,20 @@ sandbox::Spec Launcher::spec_of(const channel::Spawn& spawn) const {
   spec.place.task_root = spawn.task_root;
   spec.place.layers = spawn.layers;
   spec.place.runtime_paths = runtime_paths_;
+  spec.network.host_loopback = spawn.host_loopback;
+  if (const std::size_t slash = spawn.address.find('/'); slash != std::string::npos) {
+    spec.network.address = spawn.address.substr(0, slash);
+    spec.network.prefix = std::atoi(spawn.address.c_str() + slash + 1);
+    // A rule that cannot be read lets nothing out.
+    spec.network.allowed.emplace();
+    for (const auto& [rule, range] : spawn.egress) {
+      const auto to = Cidr::parse(range);
+      const auto parsed = to ? EgressRule::parse(rule, *to) : std::nullopt;
+      if (parsed) spec.network.allowed->push_back(*parsed);
+    }
+    for (const std::string& text : spawn.unreachable)
+      if (const auto range = Cidr::parse(text)) spec.network.unreachable.push_back(*range);
+  }
   return spec;
 }
 

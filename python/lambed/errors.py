@@ -208,6 +208,14 @@ class InvalidZipFileException(Error):
     fault = "User"
 
 
+class SubnetIPAddressLimitReachedException(Error):
+    """No subnet of the function's VpcConfig has an address left for another execution environment. HTTP 502."""
+
+    name = "SubnetIPAddressLimitReachedException"
+    http_status = 502
+    fault = "User"
+
+
 class HostUnavailable(Error):
     """No interpreter for the function's language; the message names what to install. lambed's own. HTTP 502."""
 

@@ -246,6 +246,10 @@ BOOST_AUTO_TEST_CASE(messages_arrive_as_they_were_sent) {
   spawn.cores = 0.25;
   spawn.init_deadline = -5;
   spawn.json_logs = true;
+  spawn.host_loopback = true;
+  spawn.address = "10.0.1.5/24";
+  spawn.egress = {{"tcp 443 443", "10.0.0.0/8"}};
+  spawn.unreachable = {"10.0.1.0/24"};
   const auto seen = decode_spawn(encode(spawn));
   BOOST_REQUIRE(seen.has_value());
   BOOST_TEST(seen->id == 3u);
@@ -255,6 +259,10 @@ BOOST_AUTO_TEST_CASE(messages_arrive_as_they_were_sent) {
   BOOST_TEST(seen->cores == 0.25);
   BOOST_TEST(seen->init_deadline == -5);
   BOOST_TEST(seen->json_logs);
+  BOOST_TEST(seen->host_loopback);
+  BOOST_TEST(seen->address == "10.0.1.5/24");
+  BOOST_TEST((seen->egress == spawn.egress));
+  BOOST_TEST(seen->unreachable == spawn.unreachable);
 }
 
 BOOST_AUTO_TEST_CASE(half_a_message_is_none) {

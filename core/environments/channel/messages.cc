@@ -99,6 +99,10 @@ void visit_spawn(Message& m, Visit& visit) {
   visit(m.log_group);
   visit(m.log_stream);
   visit(m.json_logs);
+  visit(m.host_loopback);
+  visit(m.address);
+  visit(m.egress);
+  visit(m.unreachable);
 }
 
 template <typename Message, typename Visit>

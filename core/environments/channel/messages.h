@@ -61,6 +61,10 @@ struct Spawn {
   std::int64_t init_deadline = 0;
   std::string log_group, log_stream;
   bool json_logs = false;
+  bool host_loopback = false;            // may reach the machine's
+  std::string address;                   // of the function's VPC, "10.0.1.5/24"; empty: it is in none
+  Pairs egress;                          // what its groups let out: {"tcp 443 443", "10.0.0.0/8"}
+  std::vector<std::string> unreachable;  // ranges where nobody answers
 };
 
 enum class Deed : std::uint64_t { kKill = 1, kFreeze = 2, kThaw = 3, kBeginQuota = 4 };

@@ -65,6 +65,13 @@ channel::Spawn spawn_message(const environments::EnvironmentSpec& spec, std::int
   spawn.log_group = spec.log_group;
   spawn.log_stream = spec.log_stream;
   spawn.json_logs = spec.json_logs;
+  spawn.host_loopback = spec.host_loopback;
+  if (spec.network) {
+    spawn.address = spec.network->address + "/" + std::to_string(spec.network->prefix);
+    for (const EgressRule& rule : spec.network->egress)
+      spawn.egress.emplace_back(rule.text(), rule.to.text());
+    for (const Cidr& range : spec.network->unreachable) spawn.unreachable.push_back(range.text());
+  }
   return spawn;
 }
 

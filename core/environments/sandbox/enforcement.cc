@@ -63,6 +63,9 @@ const std::vector<EnforcedLimit>& enforced_limits() {
             hard("init refuses, on a copy of the address"), none()),
       alike("loopback and addresses of the machine", "network namespace; init refuses",
             guarded("TCP: init refuses; UDP: where it is connected, init refuses"), none()),
+      alike("rules of a VPC's security groups", "init refuses, on copies of address and packet",
+            guarded("TCP: init refuses; UDP: where it is connected, init refuses"),
+            none("VpcConfig is refused")),
       alike("abstract and other Unix sockets of the machine", "network namespace, own root",
             guarded("init refuses connections; datagrams to abstract ones by Landlock from Linux 6.12 on"),
             none()),
@@ -77,12 +80,14 @@ const std::vector<Offer>& offers() {
   static const char* const kNames =
       "yes, by UDP, or else by TCP; the machine's name servers, on loopback too";
   static const char* const kMachines = "yes, as the machine does";
+  static const char* const kSubnet = "yes, inside; outside the machine's is seen";
   static const std::vector<Offer> offers = {
       {"outbound TCP", {kByInit, kByInit, kByInit, kByInit}, "yes"},
       {"outbound UDP", {kRelayed, kRelayed, kRelayed, "yes"}, "yes"},
       {"names", {kNames, kNames, kNames, kMachines}, kMachines},
       {"listening on loopback", {kOwn, kOwn, kOwn, "no"}, "yes, the machine's"},
       {"listening on Unix sockets", {"yes", "yes", "yes", "no"}, "yes"},
+      {"an address of a VPC's subnet", {kSubnet, kSubnet, kSubnet, "no"}, "no"},
       {"the machine's loopback, when allowed",
        {"TCP and UDP", "TCP and UDP", "TCP and UDP", "TCP and UDP"},
        "always"},

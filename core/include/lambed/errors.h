@@ -35,6 +35,7 @@ namespace [[gnu::visibility("default")]] lambed {
   X(OperationNotSupportedException, 501, "message", "User")                \
   X(InvalidRuntimeException, 502, "Message", "User")                       \
   X(InvalidZipFileException, 502, "Message", "User")                       \
+  X(SubnetIPAddressLimitReachedException, 502, "Message", "User")          \
   X(HostUnavailable, 502, "message", "User")                               \
   X(GatewayClosed, 503, "message", "User")
 

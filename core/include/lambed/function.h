@@ -40,6 +40,14 @@ struct RecordedSettings {
   std::string kms_key_arn = {};  // empty: none
 };
 
+// Into which network a function is put (lambed/networks.h). Without subnets and groups: into none.
+struct VpcConfig {
+  std::vector<std::string> subnet_ids = {};
+  std::vector<std::string> security_group_ids = {};
+  bool ipv6_allowed_for_dual_stack = false;  // kept and answered
+  std::string vpc_id = {};                   // of answers only
+};
+
 enum class LogFormat { kText, kJson };
 // kInProcess: an interpreter on a thread of this process. kProcess: the same in a sandboxed worker process of its own, with hard
 // limits (docs/isolation.md); it needs the program lambed-worker, without which calls get HostUnavailable.
@@ -68,6 +76,7 @@ struct CreateFunctionRequest {
   RecordedSettings recorded = {};
   // Where events go that no attempt could handle: the ARN of an SQS queue or an SNS topic, or "lambed:local". Empty: nowhere.
   std::string dead_letter_target_arn = {};
+  std::optional<VpcConfig> vpc_config = {};  // with isolation kProcess only
 };
 
 // What UpdateFunctionConfiguration takes: unset members stay as they are.
@@ -89,6 +98,7 @@ struct UpdateConfigurationRequest {
   std::optional<std::string> system_log_level = {};
   std::optional<RecordedSettings> recorded = {};
   std::optional<std::string> dead_letter_target_arn = {};  // set but empty: none any more
+  std::optional<VpcConfig> vpc_config = {};                // set but empty: in no network any more
 };
 
 struct UpdateCodeRequest {
@@ -119,7 +129,8 @@ struct FunctionConfiguration {
   std::string application_log_level;  // empty unless the logs are JSON
   std::string system_log_level;
   RecordedSettings recorded;
-  std::string dead_letter_target_arn;  // empty: none
+  std::string dead_letter_target_arn;   // empty: none
+  std::optional<VpcConfig> vpc_config;  // absent unless it was ever set
   Isolation isolation = Isolation::kInProcess;
   std::string code_sha256;  // base64; empty until asked for where the code is a live folder
   std::uint64_t code_size = 0;

@@ -25,6 +25,7 @@
 #include "lambed/events.h"
 #include "lambed/function.h"
 #include "lambed/invoke.h"
+#include "lambed/networks.h"
 #include "lambed/quotas.h"
 #include "lambed/telemetry.h"
 
@@ -46,6 +47,11 @@ struct GatewayOptions {
   std::chrono::milliseconds max_lifetime{0};
   // Isolation `process` runs nothing where the machine does not give what it takes to enforce every limit (docs/isolation.md).
   bool require_strict_isolation = false;
+  // Isolation `process`: functions may reach what listens on this machine's loopback and addresses, which is refused otherwise.
+  bool allow_host_loopback = false;
+  // The networks that functions can be put into by their VpcConfig. With what cannot be one, no gateway is made:
+  // InvalidParameterValueException.
+  std::vector<Vpc> networks = {};
   // How long an interrupted handler may take to stop before its environment is abandoned.
   std::chrono::milliseconds interrupt_grace{2000};
   // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.
