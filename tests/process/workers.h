@@ -14,14 +14,9 @@
 #include <vector>
 
 #include "core/gateway/scripted.h"
+#include "support/sanitized.h"
 
 namespace lambed::testing {
-
-#ifdef LAMBED_SANITIZED
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 struct ProcessInfo {
   pid_t pid = 0;
