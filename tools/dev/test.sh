@@ -94,7 +94,7 @@ run_tsan() { # [ARGUMENT OF ctest...]
 run_fuzz() { # SECONDS
   local seconds=$1 target name corpus
   say "Fuzz targets, $seconds s each"
-  build_for_test fuzz || return 0
+  build_for_test fuzz -- --target fuzz_targets || return 0
   for target in build/fuzz/fuzz/*_fuzz; do
     [ -x "$target" ] || continue
     name=$(basename "$target")
