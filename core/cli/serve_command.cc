@@ -25,6 +25,7 @@
 #include "cli/function_folders.h"
 #include "cli/listen_address.h"
 #include "cli/runtime_probe.h"
+#include "cli/serve_isolation.h"
 #include "gateway/durable_storage.h"
 #include "lambed/telemetry.h"
 
@@ -103,21 +104,18 @@ void check(const ServeOptions& options) {
   if (!is_account) throw CommandError(fmt::format("--account {}: an account is 12 digits", options.account));
 }
 
-std::string welcome(const ServeOptions& options, std::uint16_t port, const ListenAddress& address,
-                    std::size_t functions, bool has_functions) {
+std::string welcome(const ServeOptions& options, const std::string& isolation, std::uint16_t port,
+                    const ListenAddress& address, std::size_t functions, bool has_functions) {
   const std::string url = fmt::format("http://{}:{}", address.shown_host(), port);
   std::string text = fmt::format("lambed {} serves the Lambda API at {}\n", LAMBED_VERSION, url);
   text += fmt::format("  account    {} in {}; another where a request's signature names one\n",
                       options.account, options.region);
   text += "  runtimes   " + installed_runtimes() + "\n";
+  text += isolation;
   text +=
-      options.isolation == "process"
-          ? "  isolation  process: each environment is a sandboxed process of its own. Signatures are not\n"
-          : "  isolation  in_process: functions run inside this process and can do what it can. Signatures "
-            "are "
-            "not\n";
-  text +=
-      "             verified: who reaches this port can upload code, so it listens on this machine only\n";
+      "  access     signatures are not verified: who reaches this port can upload code, so it listens on "
+      "this "
+      "machine only\n";
   text += options.data.empty() ? std::string(
                                      "  storage    in memory: functions and waiting events are gone when "
                                      "this ends (--data DIR keeps them)\n")
@@ -162,10 +160,9 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
       ->type_name("SET")
       ->check(CLI::IsMember({"classic", "current"}));
   command
-      .add_option(
-          "--isolation", options.isolation,
-          "Of functions that are created here: in_process (the default) or process, a sandboxed process "
-          "for each environment")
+      .add_option("--isolation", options.isolation,
+                  "Of functions that are created here: process (the default), a sandboxed process for each "
+                  "environment, or in_process, inside the server")
       ->type_name("KIND")
       ->check(CLI::IsMember({"in_process", "process"}));
   command
@@ -216,6 +213,7 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
 int run_serve(const ServeOptions& options) {
   check(options);
   const ListenAddress address = loopback_address(options.listen);
+  const std::string isolation = isolation_of(options);
   EndingSignals signals;
   raise_descriptor_limit();
   keep_memory_small();
@@ -253,7 +251,8 @@ int run_serve(const ServeOptions& options) {
   }
   api.set_server(&*server);
   fmt::print(stderr, "{}",
-             welcome(options, server->port(), address, folders ? folders->loaded() : 0, folders.has_value()));
+             welcome(options, isolation, server->port(), address, folders ? folders->loaded() : 0,
+                     folders.has_value()));
   std::fflush(stderr);
 
   wait_for_signal(signals);

@@ -14,7 +14,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:9001";
   std::string data;
   std::string functions;
-  std::string isolation = "in_process";
+  std::string isolation = "process";
   std::string require_isolation = "any";
   std::string quotas = "classic";
   std::string region = "us-east-1";

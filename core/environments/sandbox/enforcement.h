@@ -52,5 +52,8 @@ struct LayerReport {
   std::string reason;  // why it is not, and what to do
 };
 std::vector<LayerReport> try_layers();
+// The layer that a launcher of this process would have, tried in a child. Before there are threads. Errors: as
+// Supervisor::create.
+Result<Layer> best_layer();
 
 }  // namespace lambed::sandbox
