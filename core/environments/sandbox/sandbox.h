@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -29,6 +30,9 @@ enum class Layer {
   kBare,           // seccomp, Landlock and resource limits only
 };
 const char* name_of(Layer layer);  // "root with cgroup v2"
+// As LAMBED_SANDBOX_LAYER names them: "cgroup2", "cgroup1", "user", "bare".
+const char* word_for(Layer layer);
+std::optional<Layer> layer_of_word(std::string_view word);
 
 struct Limits {
   std::uint64_t memory_bytes = 128ULL << 20;

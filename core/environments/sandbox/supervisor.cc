@@ -65,6 +65,27 @@ const char* name_of(Layer layer) {
   return "";
 }
 
+const char* word_for(Layer layer) {
+  switch (layer) {
+    case Layer::kRootCgroup2:
+      return "cgroup2";
+    case Layer::kRootCgroup1:
+      return "cgroup1";
+    case Layer::kUserNamespace:
+      return "user";
+    case Layer::kBare:
+      return "bare";
+  }
+  return "";
+}
+
+std::optional<Layer> layer_of_word(std::string_view word) {
+  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+    if (word == word_for(layer)) return layer;
+  }
+  return std::nullopt;
+}
+
 struct Child::State {
   pid_t pid = -1;
   FileDescriptor pidfd, control;
