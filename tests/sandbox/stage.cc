@@ -25,6 +25,7 @@
 #include <sstream>
 
 #include "environments/sandbox/cgroups.h"
+#include "environments/sandbox/landlock.h"
 #include "sandbox/internet.h"
 #include "sandbox/limits.h"
 
@@ -279,7 +280,8 @@ bool user_namespaces_can_be_had() {
 
 std::vector<std::pair<Layer, bool>> stages() {
   const sandbox::CgroupMounts mounts = sandbox::CgroupMounts::find();
-  std::vector<std::pair<Layer, bool>> result = {{Layer::kBare, true}, {Layer::kBare, false}};
+  std::vector<std::pair<Layer, bool>> result;
+  if (sandbox::landlock_version() > 0) result = {{Layer::kBare, true}, {Layer::kBare, false}};
   if (user_namespaces_can_be_had()) {
     result.emplace_back(Layer::kUserNamespace, true);
     result.emplace_back(Layer::kUserNamespace, false);

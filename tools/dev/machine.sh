@@ -149,3 +149,36 @@ run_machines() {
     fi
   done < <(machine_kinds)
 }
+
+# For ./dev test --long: only where it takes minutes.
+run_machines_if_fast() {
+  say "Virtual machines"
+  if [ ! -e /dev/kvm ] || [ "$(uname -m)" != x86_64 ]; then
+    note "there is no /dev/kvm here; ./dev machine emulates the processor"
+    return 0
+  fi
+  install_packages packages_for_machine
+  unpack_kernel || return
+  if machine_can_be_fast; then
+    run_machines
+  else
+    note "/dev/kvm does not work here; ./dev machine emulates the processor"
+  fi
+}
+
+dev_machine() { # [KIND...]
+  local kind
+  [ "$(uname -m)" = x86_64 ] || stop "./dev machine needs a processor of the kind x86-64"
+  for kind in "$@"; do
+    machine_kinds | grep -q "^$kind|" || stop "there is no machine '$kind'; there are: $(machine_kinds | sed 's/|.*//' | xargs)"
+  done
+  install_packages packages_for_machine
+  set_up_node
+  say "Building what runs there"
+  if build_for_test release -DLAMBED_BUILD_TESTS=ON -- --target test_sandbox test_process test_process_languages; then
+    unpack_kernel || return
+    machine_can_be_fast || note "/dev/kvm cannot be used: the processor is emulated, which takes ten times as long"
+    run_machines "$@"
+  fi
+  verdict
+}
