@@ -117,7 +117,9 @@ BOOST_AUTO_TEST_CASE(what_the_process_and_its_children_write_themselves_is_logge
 BOOST_AUTO_TEST_CASE(a_megabyte_of_output_is_not_lost) {
   log = std::make_shared<MemoryLogSink>(16 << 20);
   gateway.emplace(options());
-  create("hello", "echo");
+  CreateFunctionRequest request = isolated("hello", "echo");
+  request.timeout_s = 60;
+  gateway->create_function(request);
   run("hello", "out=100000");
   BOOST_TEST(log->text().find("out 100000\n") != std::string::npos);
 }

@@ -17,14 +17,6 @@ no-landlock|root with control groups v2, a kernel without Landlock
 LIST
 }
 
-packages_for_machine() {
-  packages_to_test
-  cat <<'LIST'
-qemu-system-x86|the virtual machine
-busybox-static|starts what is in it
-LIST
-}
-
 # What every virtual machine needs before it has its file system, in the order of loading.
 readonly machine_modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet
   9pnet_virtio 9p overlay failover net_failover virtio_net)
