@@ -223,8 +223,9 @@ BOOST_AUTO_TEST_CASE(a_worker_that_writes_over_the_shared_memory_is_killed) {
 BOOST_AUTO_TEST_CASE(a_launcher_that_dies_takes_its_workers_along_and_is_replaced) {
   create("hello", "echo");
   BOOST_TEST(invoke("hello").ok());
-  auto call = start("hello", "stuck=60000");
-  BOOST_TEST(await([&] { return gateway->status().busy == 1; }));
+  auto call = start("hello", "fd1=begun;stuck=60000");
+  // One that the worker has not begun would go to another worker.
+  BOOST_TEST(await([&] { return log->text().find("begun\n") != std::string::npos; }));
   for (const pid_t launcher : launchers()) kill(launcher, SIGKILL);
   check_document(result_of(call), "Runtime.ExitError", "Runtime exited with error: signal: killed");
   BOOST_TEST(await([&] { return gateway->status().idle + gateway->status().busy == 0; }));

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "support/slowness.h"
+
 namespace lambed::testing {
 namespace {
 
@@ -62,7 +64,7 @@ BOOST_AUTO_TEST_CASE(each_language_serves_fails_and_ends_in_a_worker_as_on_lambd
                                .runtime = language.runtime,
                                .handler = "app.handler",
                                .code = Code::inline_source(language.source),
-                               .timeout_s = 2,
+                               .timeout_s = 2 * slowness(),
                                .memory_mb = 256,
                                .isolation = Isolation::kProcess});
       const auto call = [&](const char* deed) {
@@ -107,7 +109,7 @@ BOOST_AUTO_TEST_CASE(memory_beyond_the_limit_ends_the_environment_with_lambdas_e
        .handler = "app.handler",
        .code = Code::inline_source("def handler(event, context):\n"
                                    "    return len(bytearray(b'x') * (event * 1000000))\n"),
-       .timeout_s = 20,
+       .timeout_s = 20 * slowness(),
        .memory_mb = 128,
        .isolation = Isolation::kProcess});
   BOOST_TEST(gateway.invoke({.function = "f", .payload = "10"}).ok());

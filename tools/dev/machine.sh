@@ -81,6 +81,7 @@ write_memory_disk() { # KIND SUITES [COMMAND]
   echo "$1" >"$disk/settings/kind"
   echo "$2" >"$disk/settings/suites"
   echo "${3:-}" >"$disk/settings/command"
+  if machine_can_be_fast; then echo 1; else echo 10; fi >"$disk/settings/slowness"
   (cd "$disk" && find . | "$(busybox_program)" cpio -o -H newc 2>/dev/null | gzip -1) >"$machine_folder/disk.gz"
 }
 

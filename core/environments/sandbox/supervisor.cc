@@ -151,6 +151,7 @@ class KernelSupervisor final : public Supervisor {
     if (is_root_layer(layer) && !root) return Error(ErrorCode::ServiceException, "it needs root");
     SeccompChoice choice;
     choice.shares_the_machine = layer == Layer::kBare;
+    choice.refuse_unchecked_truncation = layer == Layer::kBare && landlock_version() < 3;
     choice.refuse_unseen_memory = !is_root_layer(layer);
     auto program = SeccompProgram::compile(choice);
     if (!program) return program.error();
