@@ -15,6 +15,7 @@ namespace {
 constexpr const char* kCases =
     "workers/a_function_runs_in_a_process_of_its_own,"
     "the_process_has_the_functions_variables_and_no_others,"
+    "code_that_the_server_keeps_itself_can_be_read_and_its_memory_is_told,"
     "what_the_process_and_its_children_write_themselves_is_logged_too,"
     "a_worker_that_exits_is_answered_with_its_status_and_replaced,"
     "a_handler_that_hangs_is_answered_in_time_and_its_whole_tree_is_gone,"

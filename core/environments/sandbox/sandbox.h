@@ -127,8 +127,7 @@ class Supervisor {
   // Ends the whole tree, frozen or not. Does not wait: the pidfd says when it is done.
   virtual void kill(Child& child) = 0;
   virtual Usage usage(const Child& child) = 0;
-  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often. Not open where there
-  // are no control groups.
+  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often.
   virtual catalog::FileDescriptor memory_peak_file(const Child& child) = 0;
   // Only when the pidfd is readable, else it waits. Reaps, reads the counters, removes what belonged to the environment.
   virtual Ending finish(Child child) = 0;
