@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(the_process_has_the_functions_variables_and_no_others) {
 }
 
 BOOST_AUTO_TEST_CASE(code_that_the_server_keeps_itself_can_be_read_and_its_memory_is_told) {
-  CreateFunctionRequest request = isolated("own", "echo");
+  CreateFunctionRequest request = isolated("own", "main.handler");
   request.code = Code::inline_source("# the scripted host never reads this");
   gateway->create_function(request);
   const InvokeResult result = run("own", "sleep=50;text=x");
