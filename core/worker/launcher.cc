@@ -171,6 +171,12 @@ void Launcher::greet(const channel::Hello& hello) {
   sandbox::Supervisor::remove_leavings();  // of launchers that were killed together with their servers
   sandbox::SupervisorOptions options;
   if (!hello.server.empty()) options.server = hello.server;
+  if (const char* word = std::getenv("LAMBED_SANDBOX_LAYER"); word != nullptr && *word != 0) {
+    options.layer = sandbox::layer_of_word(word);
+    if (!options.layer)
+      return refuse("LAMBED_SANDBOX_LAYER is '" + std::string(word) +
+                    "', which is none of cgroup2, cgroup1, user and bare.");
+  }
   auto supervisor = sandbox::Supervisor::create(options);
   if (!supervisor.ok()) return refuse(supervisor.error().message());
   supervisor_ = std::move(*supervisor);

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "sandbox/lifecycle.h"
+#include "support/slowness.h"
 
 namespace lambed::testing {
 namespace {
@@ -113,7 +114,7 @@ BOOST_AUTO_TEST_CASE(a_supervisor_that_is_killed_takes_its_environments_along_an
     BOOST_TEST((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), where << ": " << status);
     BOOST_TEST(started->load() == 12, where);
     pollfd polled{alive[0], POLLIN, 0};
-    BOOST_TEST(::poll(&polled, 1, 1000) == 1, where << ": processes live on after a second");
+    BOOST_TEST(::poll(&polled, 1, 1000 * slowness()) == 1, where << ": processes live on after a second");
     ::close(alive[0]);
     Supervisor::remove_leavings(scratch.path());
     BOOST_TEST(cgroups_of("killed") == 0U, where);
@@ -183,7 +184,7 @@ BOOST_AUTO_TEST_CASE(what_an_environment_costs_is_said) {
     std::fprintf(stderr, "%s: fork %.2f ms, spawn %.2f ms, kill %.2f ms (p50)\n", name_of(supervisor.layer()),
                  fork_ms, spawn_ms, kill_ms);
     // Ten times the aims: this is about a mistake in the order, not about a busy machine.
-    return spawn_ms < fork_ms + 50 && kill_ms < 50
+    return spawn_ms < fork_ms + 50 * slowness() && kill_ms < 50 * slowness()
                ? ""
                : fmt::format("spawn {} ms, kill {} ms", spawn_ms, kill_ms);
   });

@@ -149,6 +149,7 @@ dev_test() {
   run_fuzz "$seconds"
   if [ "$built" = yes ]; then
     show_matrix
+    [ "$long" = no ] || run_machines_if_fast
   fi
   verdict
 }

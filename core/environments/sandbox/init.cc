@@ -58,7 +58,8 @@ FileAccess files_of(const EntryPlan& plan) {
 Trouble give_up_rights(const EntryPlan& plan, uid_t uid, bool of_body) {
   if (const int error = drop_bounding_set(); error != 0) return trouble(error, "dropping the bounding set");
   if (plan.changes_user) {
-    if (const int error = become(uid, plan.changes_user && is_root_layer(plan.layer) ? uid : plan.gid);
+    if (const int error = become(uid, plan.changes_user && is_root_layer(plan.layer) ? uid : plan.gid,
+                                 !is_root_layer(plan.layer));
         error != 0)
       return trouble(error, fmt::format("becoming user {}", uid));
   }
@@ -158,7 +159,7 @@ class Init {
         return trouble(errno, "making a control group namespace");
       if (::sethostname("lambda", 6) != 0) return trouble(errno, "setting the host name");
       if (plan_.changes_user && plan_.layer == Layer::kUserNamespace) {
-        if (const int error = become(plan_.uid, plan_.gid); error != 0)
+        if (const int error = become(plan_.uid, plan_.gid, true); error != 0)
           return trouble(error, fmt::format("becoming user {}", plan_.uid));
       }
       FileView view;
@@ -185,7 +186,7 @@ class Init {
       run_body(plan_, uid_, inner[1], signals_, body_);
     }
     ::close(inner[1]);
-    close_all_but({plan_.control, plan_.memory_event, inner[0]});
+    close_all_but({plan_.control, plan_.memory_event, plan_.memory_peak_file, inner[0]});
     // Memory that runs out should end the function's processes rather than the one that must report it.
     write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
     if (Trouble t = give_up_rights(plan_, uid_, false); t.error != 0) return t;
@@ -219,6 +220,7 @@ class Init {
     const FileDescriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     const bool watches = !is_root_layer(plan_.layer);
     reap();  // what ended before the signalfd was there
+    if (watches && !look()) end(SIGKILL, true);
     for (;;) {
       std::vector<pollfd> polled = {{plan_.control, POLLIN, 0}, {children.get(), POLLIN, 0}};
       if (plan_.memory_event >= 0) polled.push_back({plan_.memory_event, POLLIN, 0});
@@ -238,8 +240,18 @@ class Init {
       }
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
       if (connector_) connector_->serve();
-      if (watches && !watch_.look()) end(SIGKILL, true);
+      if (watches && !look()) end(SIGKILL, true);
     }
+  }
+
+  bool look() {
+    const bool is_within = watch_.look();
+    if (watch_.memory_peak() > told_peak_ && plan_.memory_peak_file >= 0) {
+      told_peak_ = watch_.memory_peak();
+      const std::string text = fmt::format("{}\n", told_peak_);
+      static_cast<void>(!::pwrite(plan_.memory_peak_file, text.data(), text.size(), 0));
+    }
+    return is_within;
   }
 
   void serve() {
@@ -296,6 +308,7 @@ class Init {
   const std::function<int(const Inside&)>& body_;
   TreeWatch watch_;
   sigset_t signals_{};
+  std::uint64_t told_peak_ = 0;
   uid_t uid_ = 0;
   pid_t body_pid_ = 0;
   std::unique_ptr<Connector> connector_;

@@ -45,7 +45,8 @@ struct EntryPlan {
   const SeccompProgram* program = nullptr;
   std::vector<int> keep;
   int control = -1;
-  int memory_event = -1;  // becomes readable when memory ran out; -1: none
+  int memory_peak_file = -1;  // where init writes the highest use of memory; -1: a control group knows
+  int memory_event = -1;      // becomes readable when memory ran out; -1: none
 };
 
 [[noreturn]] void run_init(const EntryPlan& plan, const std::function<int(const Inside&)>& body);

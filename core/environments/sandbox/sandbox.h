@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -29,6 +30,9 @@ enum class Layer {
   kBare,           // seccomp, Landlock and resource limits only
 };
 const char* name_of(Layer layer);  // "root with cgroup v2"
+// As LAMBED_SANDBOX_LAYER names them: "cgroup2", "cgroup1", "user", "bare".
+const char* word_for(Layer layer);
+std::optional<Layer> layer_of_word(std::string_view word);
 
 struct Limits {
   std::uint64_t memory_bytes = 128ULL << 20;
@@ -123,8 +127,7 @@ class Supervisor {
   // Ends the whole tree, frozen or not. Does not wait: the pidfd says when it is done.
   virtual void kill(Child& child) = 0;
   virtual Usage usage(const Child& child) = 0;
-  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often. Not open where there
-  // are no control groups.
+  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often.
   virtual catalog::FileDescriptor memory_peak_file(const Child& child) = 0;
   // Only when the pidfd is readable, else it waits. Reaps, reads the counters, removes what belonged to the environment.
   virtual Ending finish(Child child) = 0;

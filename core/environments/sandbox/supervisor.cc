@@ -1,9 +1,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +17,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "catalog/readers.h"
 #include "environments/sandbox/cgroups.h"
 #include "environments/sandbox/init.h"
 #include "environments/sandbox/landlock.h"
@@ -65,9 +68,31 @@ const char* name_of(Layer layer) {
   return "";
 }
 
+const char* word_for(Layer layer) {
+  switch (layer) {
+    case Layer::kRootCgroup2:
+      return "cgroup2";
+    case Layer::kRootCgroup1:
+      return "cgroup1";
+    case Layer::kUserNamespace:
+      return "user";
+    case Layer::kBare:
+      return "bare";
+  }
+  return "";
+}
+
+std::optional<Layer> layer_of_word(std::string_view word) {
+  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+    if (word == word_for(layer)) return layer;
+  }
+  return std::nullopt;
+}
+
 struct Child::State {
   pid_t pid = -1;
   FileDescriptor pidfd, control;
+  FileDescriptor memory_peak;  // without control groups: what init has seen
   std::unique_ptr<Cgroup> cgroup;
   std::string tmp;  // a folder of ours, to be removed
   Limits limits;
@@ -130,6 +155,7 @@ class KernelSupervisor final : public Supervisor {
     if (is_root_layer(layer) && !root) return Error(ErrorCode::ServiceException, "it needs root");
     SeccompChoice choice;
     choice.shares_the_machine = layer == Layer::kBare;
+    choice.refuse_unchecked_truncation = layer == Layer::kBare && landlock_version() < 3;
     choice.refuse_unseen_memory = !is_root_layer(layer);
     auto program = SeccompProgram::compile(choice);
     if (!program) return program.error();
@@ -139,6 +165,7 @@ class KernelSupervisor final : public Supervisor {
           "the kernel has no Landlock; it needs Linux 5.13 with landlock in the boot parameter lsm=");
     }
     std::unique_ptr<KernelSupervisor> made(new KernelSupervisor(layer, options, std::move(*program)));
+    if (root && !is_root_layer(layer)) made->join_readers();
     if (is_root_layer(layer)) {
       const CgroupMounts mounts = CgroupMounts::find();
       const bool v2 = layer == Layer::kRootCgroup2;
@@ -168,6 +195,10 @@ class KernelSupervisor final : public Supervisor {
           fmt::format("a process in it ended with exit code {}, signal {}", ending.exit_code, ending.signal));
     }
     return std::unique_ptr<Supervisor>(std::move(made));
+  }
+
+  ~KernelSupervisor() override {
+    if (!groups_.empty()) ::setgroups(groups_.size(), groups_.data());
   }
 
   Layer layer() const override { return layer_; }
@@ -209,6 +240,10 @@ class KernelSupervisor final : public Supervisor {
       if (!memory_event) return memory_event.error();
       event = std::move(*memory_event);
       plan.memory_event = event.get();
+    }
+    if (!cgroups_) {
+      state->memory_peak = FileDescriptor(::memfd_create("lambed-memory-peak", MFD_CLOEXEC));
+      plan.memory_peak_file = state->memory_peak.get();
     }
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -255,7 +290,8 @@ class KernelSupervisor final : public Supervisor {
 
   catalog::FileDescriptor memory_peak_file(const Child& child) override {
     const Child::State& state = child.state();
-    return state.cgroup ? state.cgroup->memory_peak_file() : catalog::FileDescriptor();
+    if (state.cgroup) return state.cgroup->memory_peak_file();
+    return catalog::FileDescriptor(::fcntl(state.memory_peak.get(), F_DUPFD_CLOEXEC, 0));
   }
 
   Ending finish(Child child) override {
@@ -301,6 +337,14 @@ class KernelSupervisor final : public Supervisor {
     if (report && report->kind == Report::Kind::kDone) return {};
     return Error(ErrorCode::ServiceException,
                  fmt::format("Could not {} the environment: its init does not answer", what));
+  }
+
+  // Without mounts of its own an environment reaches its code by the paths of the machine, as another user than root; in a user
+  // namespace its own mounts are made by that user. It inherits the group.
+  void join_readers() {
+    groups_.resize(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
+    if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) < 0) groups_.clear();
+    catalog::join_readers();
   }
 
   // Without a pid namespace the number of init is not known before it runs.
@@ -401,6 +445,7 @@ class KernelSupervisor final : public Supervisor {
   const uid_t first_user_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
+  std::vector<gid_t> groups_;  // that this process had before
   int count_ = 0;
 };
 
