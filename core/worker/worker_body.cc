@@ -56,10 +56,21 @@ void refuse(WorkerCore& core, std::string_view message) {
 
 }  // namespace
 
-int run_worker(const Plugin& plugin, const channel::Spawn& spawn, const sandbox::Inside& inside,
-               WorkerStreams streams) {
-  if (plugin.runs_before_fork()) plugin.api().after_fork(1);
+StartedPlugin start_plugin(const Plugin& plugin) {
+  StartedPlugin result;
   reset_signals();
+  if (plugin.runs_before_fork()) {
+    plugin.api().after_fork(1);
+    return result;
+  }
+  if (const auto started = plugin.start(WorkerCore::table()); !started.ok())
+    result.problem = started.error().what();
+  result.notices = WorkerCore::take_start_notices();
+  return result;
+}
+
+int run_worker(const Plugin& plugin, std::optional<StartedPlugin> started, const channel::Spawn& spawn,
+               const sandbox::Inside& inside, WorkerStreams streams) {
   dup2(streams.output.get(), STDOUT_FILENO);
   dup2(streams.error.get(), STDERR_FILENO);
   streams.output.reset();
@@ -79,14 +90,12 @@ int run_worker(const Plugin& plugin, const channel::Spawn& spawn, const sandbox:
     refuse(*core, "The folder with the code, " + spawn.task_root + ", cannot be entered from its sandbox.");
     return 1;
   }
-  if (!plugin.runs_before_fork()) {
-    if (const auto started = plugin.start(WorkerCore::table()); !started.ok()) {
-      refuse(*core, started.error().what());
-      return 1;
-    }
-    for (const std::string& notice : WorkerCore::take_start_notices())
-      core->log(channel::kNoticeStream, slice(notice), 0);
+  if (!started) started = start_plugin(plugin);
+  if (!started->problem.empty()) {
+    refuse(*core, started->problem);
+    return 1;
   }
+  for (const std::string& notice : started->notices) core->log(channel::kNoticeStream, slice(notice), 0);
 
   std::vector<lambed_slice> layers;
   if (!inside.layers.empty()) layers.push_back(slice(inside.layers));
