@@ -149,9 +149,7 @@ class Init {
     sigset_t all;
     ::sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, &signals_);
-    Command go;
-    if (receive_message(plan_.control, &go, sizeof go) != sizeof go || go.kind != Command::Kind::kGo)
-      ::_exit(1);
+    const Command go = await(Command::Kind::kGo);
     uid_ = is_root_layer(plan_.layer) ? plan_.uid + static_cast<uid_t>(go.pid) : plan_.uid;
     if (Trouble t = set_up(); t.error != 0) fail(t);
     Report ready;
@@ -161,6 +159,13 @@ class Init {
   }
 
  private:
+  Command await(Command::Kind kind) const {
+    Command command;
+    if (receive_message(plan_.control, &command, sizeof command) != sizeof command || command.kind != kind)
+      ::_exit(1);
+    return command;
+  }
+
   [[noreturn]] void fail(const Trouble& trouble) {
     Report failed;
     failed.kind = Report::Kind::kFailed;
@@ -196,6 +201,7 @@ class Init {
           return trouble(error, fmt::format("becoming user {}", plan_.uid));
       }
       if (Trouble t = enter_file_view(view()); t.error != 0) return t;
+      if (is_root_layer(plan_.layer)) await(Command::Kind::kAttached);
     } else {
       if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return trouble(errno, "becoming the reaper");
       if (plan_.changes_user && ::chown(plan_.tmp.c_str(), uid_, plan_.gid) != 0)
@@ -322,6 +328,7 @@ class Init {
     if (got != sizeof command) end(SIGKILL, false);  // the supervisor is gone
     switch (command.kind) {
       case Command::Kind::kGo:
+      case Command::Kind::kAttached:
         return;
       case Command::Kind::kKill:
         end(SIGKILL, false);

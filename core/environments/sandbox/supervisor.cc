@@ -332,14 +332,17 @@ class KernelSupervisor final : public Supervisor {
     if (layer_ == Layer::kUserNamespace) {
       if (auto mapped = map_user(state.pid, plan); !mapped) return mapped;
     }
-    if (state.cgroup) {
-      if (auto attached = state.cgroup->attach(state.pid, false); !attached) return attached;
-    }
     Command go;
     go.pid = first_user_ == kFirstUser ? state.pid : state.pid % 8192;
     if (const int error = send_message(state.control.get(), &go, sizeof go); error != 0)
       return system_error("Could not start the sandbox", error);
-    return state.await_ready(layer_);
+    if (state.cgroup) {
+      // The kernel may take milliseconds for it, in which init makes its mounts.
+      if (auto attached = state.cgroup->attach(state.pid, false); !attached) return attached;
+      const Command done{Command::Kind::kAttached, 0, 0};
+      send_message(state.control.get(), &done, sizeof done);
+    }
+    return state.await_ready(layer_);  // also of an init that is gone
   }
 
   Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
