@@ -248,7 +248,6 @@ void Launcher::spawn(const channel::Spawn& wanted, const std::string& order,
   }
   auto child =
       ready ? Result<sandbox::Child>(std::move(*ready)) : fork_worker(wanted, std::move(descriptors));
-  if (stock_) stock_->stand_back();
   if (!child.ok()) {
     send(channel::encode(failed(wanted.id, child.error().message())), {});
     return;
@@ -258,6 +257,7 @@ void Launcher::spawn(const channel::Spawn& wanted, const std::string& order,
   if (auto file = supervisor_->memory_peak_file(*child); file.is_open()) handles.emplace_back(file.release());
   const auto [place, is_new] = workers_.emplace(wanted.id, std::move(*child));
   watch(place->second.pidfd(), wanted.id);
+  if (stock_) stock_->starts(wanted.id);
   send(channel::encode(started), std::move(handles));
 }
 
@@ -278,7 +278,8 @@ void Launcher::act(const channel::Act& wanted) {
       // One that does not run again would keep its caller waiting for its timeout.
       if (!supervisor_->thaw(child).ok()) supervisor_->kill(child);
       return;
-    case channel::Deed::kBeginQuota:
+    case channel::Deed::kBeginQuota:  // with the first call
+      if (stock_) stock_->has_started(wanted.id);
       static_cast<void>(supervisor_->begin_cpu_quota(child).ok());
       return;
   }
@@ -290,6 +291,7 @@ void Launcher::worker_ended(std::uint64_t id) {
   epoll_ctl(poll_.get(), EPOLL_CTL_DEL, it->second.pidfd(), nullptr);
   const sandbox::Ending ending = supervisor_->finish(std::move(it->second));
   workers_.erase(it);
+  if (stock_) stock_->has_started(id);
   channel::Ended ended;
   ended.id = id;
   ended.exit_code = ending.exit_code;

@@ -17,8 +17,11 @@
 namespace lambed::worker {
 namespace {
 
-// So long nobody must have asked for a worker before the next one is made: what has just started needs the processor.
+// So long nobody must have asked for a worker, nor one have started, before the next one is made: its first call needs the
+// processor.
 constexpr Nanos kQuiet = to_nanos(std::chrono::milliseconds(50));
+// Longer than that no start is waited for.
+constexpr Nanos kLongestStart = to_nanos(std::chrono::seconds(2));
 // After workers that ended by themselves: twice as long each time, up to kLongestPause. A hand-out that works begins anew.
 constexpr Nanos kFirstPause = to_nanos(std::chrono::milliseconds(200));
 constexpr int kMostDoublings = 9;  // under two minutes
@@ -50,7 +53,17 @@ Stock::Stock(std::size_t wanted, const Plugin& plugin, sandbox::Supervisor& supe
 
 Nanos Stock::refill_at() const {
   if (workers_.size() >= wanted_) return kNever;
-  return quiet_since_ + (failures_ == 0 ? kQuiet : kFirstPause << std::min(failures_ - 1, kMostDoublings));
+  const Nanos pause = failures_ == 0 ? kQuiet : kFirstPause << std::min(failures_ - 1, kMostDoublings);
+  return quiet_since_ + (starting_.empty() ? pause : std::max(pause, kLongestStart));
+}
+
+void Stock::starts(std::uint64_t worker) {
+  starting_.insert(worker);
+  quiet_since_ = SystemClock().now();
+}
+
+void Stock::has_started(std::uint64_t worker) {
+  if (starting_.erase(worker) != 0) quiet_since_ = SystemClock().now();
 }
 
 void Stock::add() {
@@ -138,7 +151,6 @@ bool Stock::suits(const channel::Spawn& spawn) const {
 
 std::optional<sandbox::Child> Stock::hand_out(const channel::Spawn& spawn, const sandbox::Spec& spec,
                                               const std::string& order, const std::vector<int>& descriptors) {
-  stand_back();
   if (!suits(spawn)) return std::nullopt;
   const auto it =
       std::find_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second.is_ready; });

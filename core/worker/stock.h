@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,9 @@ class Stock {
   Nanos refill_at() const;
   // Makes one more worker.
   void add();
-  // A worker was made for a function: the processor is its own.
-  void stand_back() { quiet_since_ = SystemClock().now(); }
+  // Until the end of that worker's start, and a moment more, the processor is its own.
+  void starts(std::uint64_t worker);
+  void has_started(std::uint64_t worker);
   // What has this tag can be read.
   void look(std::uint64_t tag);
 
@@ -66,6 +68,7 @@ class Stock {
   const Prepare prepare_;
   std::map<std::uint64_t, Worker> workers_;
   std::uint64_t next_ = 1;
+  std::set<std::uint64_t> starting_;  // functions' workers, by their ids
   Nanos quiet_since_ = 0;
   int failures_ = 0;  // in a row
 };
