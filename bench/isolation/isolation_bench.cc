@@ -59,6 +59,7 @@ double quantile(std::vector<double> values, double q) {
 lambed::GatewayOptions options() {
   lambed::GatewayOptions o;
   o.log_sink = std::make_shared<DroppingSink>();
+  o.worker_stock = 0;
   return o;
 }
 
@@ -195,24 +196,32 @@ void measure(const Language& language, bool quick) {
         "each way more\n",
         big.at("here").p50, big.at("apart").p50, copy, (big.at("apart").p50 - big.at("here").p50) / copy / 2);
   }
-  {
-    // A new function each time: nothing of it is warm but the launcher.
-    lambed::Gateway gateway(unfrozen);
-    for (const Isolation isolation : {Isolation::kInProcess, Isolation::kProcess}) {
-      std::vector<double> times;
-      for (int i = 0; i < (quick ? 5 : 25); ++i) {
-        const std::string name =
-            std::string(isolation == Isolation::kProcess ? "p" : "i") + std::to_string(i);
-        create(gateway, name, language, isolation, 1792);
-        const auto begin = Clock::now();
-        call(gateway, name, "{}");
-        times.push_back(microseconds(Clock::now() - begin) / 1000);
-        gateway.delete_function(name);
-      }
-      std::printf("  first response  %-10s %6.1f ms (p90 %.1f)\n",
-                  isolation == Isolation::kProcess ? "process" : "in_process", quantile(times, 0.5),
-                  quantile(times, 0.9));
+  // A new function each time: nothing of it is warm but the launcher; and with a stock, a worker that waits.
+  struct Start {
+    const char* name;
+    Isolation isolation;
+    int stock;
+  };
+  for (const Start& start :
+       {Start{"in_process", Isolation::kInProcess, 0}, Start{"process, stock 0", Isolation::kProcess, 0},
+        Start{"process, stock 2", Isolation::kProcess, 2}}) {
+    lambed::GatewayOptions stocked = unfrozen;
+    stocked.worker_stock = start.stock;
+    lambed::Gateway gateway(stocked);
+    std::vector<double> times;
+    for (int i = -1; i < (quick ? 5 : start.stock > 0 ? 15 : 25); ++i) {
+      const std::string name = "f" + std::to_string(i + 1);
+      create(gateway, name, language, start.isolation, 1792);
+      const auto begin = Clock::now();
+      call(gateway, name, "{}");
+      // The first one starts the host.
+      if (i >= 0) times.push_back(microseconds(Clock::now() - begin) / 1000);
+      gateway.delete_function(name);
+      // Until the stock is full again, on a busy machine too.
+      if (start.stock > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2500));
     }
+    std::printf("  first response  %-16s %6.1f ms (p90 %.1f)\n", start.name, quantile(times, 0.5),
+                quantile(times, 0.9));
   }
   {
     lambed::GatewayOptions freezing = options();

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 
 #include "support/slowness.h"
@@ -275,6 +276,35 @@ BOOST_AUTO_TEST_CASE(an_idle_worker_is_frozen_and_thawed_by_the_next_call) {
     std::this_thread::sleep_for(60ms);  // longer than freeze_after: there is nothing to see from outside
     BOOST_TEST(document(invoke("hello")) == first);
   }
+}
+
+// Of the memory that is shared with workers, as much as the system has given.
+std::uint64_t shared_bytes() {
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(entry, gone).string().find("memfd:lambed-environment") ==
+        std::string::npos)
+      continue;
+    struct stat found {};
+    if (::stat(entry.path().c_str(), &found) == 0) bytes += static_cast<std::uint64_t>(found.st_blocks) * 512;
+  }
+  return bytes;
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_that_is_frozen_gives_the_memory_of_large_payloads_back) {
+  GatewayOptions quick = options();
+  quick.freeze_after = 200ms;
+  gateway.emplace(quick);
+  create("hello", "echo");
+  const std::string event = "\"" + std::string(6 * 1024 * 1024 - 2, 'x') + "\"";
+  for (int i = 0; i < 2; ++i) {
+    BOOST_TEST((invoke("hello", event).payload == event));
+    BOOST_TEST(shared_bytes() >= 12u << 20);
+    BOOST_TEST(await([] { return shared_bytes() < 1u << 20; }));
+    BOOST_TEST(invoke("hello", R"({"a":1})").payload == R"({"a":1})");
+  }
+  BOOST_TEST(gateway->usage("hello").cold_starts == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_frozen_worker_can_be_closed) {

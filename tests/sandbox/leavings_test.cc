@@ -61,14 +61,24 @@ BOOST_AUTO_TEST_CASE(a_hundred_environments_that_end_in_every_way_leave_nothing)
     std::mt19937 random(4711);  // NOLINT: the same every time
     for (int i = 0; i < 100; ++i) {
       const int way = static_cast<int>(random() % 4);
-      auto child = supervisor.spawn(scratch.spec(), {}, [way](const Inside& inside) {
+      const auto body = [way](const Inside& inside) {
         std::ofstream(inside.tmp + "/file") << "left";
         if (way == 0) return 0;
         if (way == 1) return ::raise(SIGKILL);
         if (way == 2) (void)!::fork();
         return ::pause();
-      });
+      };
+      // Half of them waited for their function; some of those in vain.
+      const bool waits = i % 2 == 1 && supervisor.can_prepare();
+      auto child = waits ? supervisor.prepare(
+                               {}, {}, [] {}, body)
+                         : supervisor.spawn(scratch.spec(), {}, body);
       if (!child) return child.error().message();
+      if (waits && i % 8 == 1) {
+        supervisor.kill(*child);
+      } else if (waits) {
+        if (auto given = supervisor.hand_out(*child, scratch.spec()); !given) return given.error().message();
+      }
       if (way == 2 && !supervisor.freeze(*child)) return "it cannot be frozen";
       if (way >= 2) supervisor.kill(*child);
       end_of(supervisor, std::move(*child));

@@ -23,7 +23,7 @@ class SharedMemory {
   SharedMemory& operator=(SharedMemory&&) = delete;
   ~SharedMemory();
 
-  // For the other process. Let go of with forget_file() when it has been sent.
+  // For the other process.
   int file() const { return file_.get(); }
   const Sizes& sizes() const { return sizes_; }
 

@@ -218,6 +218,9 @@ void ProcessEnvironment::freeze() {
   take_log();
   is_frozen_ = true;
   launcher_->act(worker_.load(), channel::Deed::kFreeze);
+  // Nothing that lies in the areas is of use any more: the last answer was taken, the next order is written anew. A worker that
+  // still looks there, frozen or not, reads zeros.
+  channel_->memory().give_back_areas();
 }
 
 void ProcessEnvironment::invoke(const lambed_invocation& invocation) {

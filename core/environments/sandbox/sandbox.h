@@ -119,6 +119,17 @@ class Supervisor {
   virtual Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                               const std::function<int(const Inside&)>& body) = 0;
 
+  // An environment that does not know yet whose it is, made ahead so that its start costs nothing later. Like spawn(), but shut
+  // in it calls `warm_up`, which must run nothing that is not trusted, and waits for hand_out(); only then it sees code and
+  // layers, and runs the body. Not in kBare, where the walls are made of the paths: can_prepare() says so.
+  virtual bool can_prepare() const = 0;
+  virtual Result<Child> prepare(const std::vector<std::string>& runtime_paths, const std::vector<int>& keep,
+                                const std::function<void()>& warm_up,
+                                const std::function<int(const Inside&)>& body) = 0;
+  // Returns when the body is about to run. Spec's runtime and runtime_paths do not count. Errors: what it takes is not to be had
+  // in a prepared environment; it is then of no use, and spawn() may still work.
+  virtual Result<void> hand_out(Child& child, const Spec& spec) = 0;
+
   // The limit of cores holds from now on; before, start-up takes what it can get.
   virtual Result<void> begin_cpu_quota(Child& child) = 0;
   // No process of the tree runs until thaw(). Both are idempotent.
