@@ -42,8 +42,10 @@ channel::Pairs variables_inside(const channel::Spawn& spawn, const sandbox::Insi
   return variables;
 }
 
+// Not clearenv(): that leaves no list at all, which Ruby does not reckon with.
 void set_environment(const channel::Pairs& variables) {
-  clearenv();
+  static char* nothing[] = {nullptr};
+  environ = nothing;
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
 }
 

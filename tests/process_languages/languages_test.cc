@@ -5,8 +5,11 @@
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "environments/sandbox/cgroups.h"
 #include "support/slowness.h"
@@ -106,6 +109,54 @@ BOOST_AUTO_TEST_CASE(each_language_serves_fails_and_ends_in_a_worker_as_on_lambd
       BOOST_TEST(json::parse(call("loop").payload)["errorType"] == "Sandbox.Timedout");
       BOOST_TEST(call("echo").ok());
       BOOST_TEST(gateway.status().abandoned == 0);
+    }
+  }
+}
+
+// What pyenv has installed, by version: "3.12" -> the folder with python3.12. Those without a libpython cannot be embedded.
+std::map<std::string, std::string> pythons_of_pyenv() {
+  namespace fs = std::filesystem;
+  const char* root = std::getenv("PYENV_ROOT");
+  const char* home = std::getenv("HOME");
+  const fs::path versions =
+      (root != nullptr ? fs::path(root) : fs::path(home == nullptr ? "" : home) / ".pyenv") / "versions";
+  std::map<std::string, std::string> found;
+  std::error_code ignored;
+  for (const auto& installed : fs::directory_iterator(versions, ignored)) {
+    for (const std::string version : {"3.12", "3.13"}) {
+      if (fs::exists(installed.path() / "bin" / ("python" + version), ignored) &&
+          fs::exists(installed.path() / "lib" / ("libpython" + version + ".so.1.0"), ignored))
+        found.emplace(version, installed.path() / "bin");
+    }
+  }
+  return found;
+}
+
+BOOST_AUTO_TEST_CASE(versions_of_python_run_side_by_side_in_one_gateway) {
+  std::vector<std::string> versions{"3.11"};
+  std::string path = std::getenv("PATH") == nullptr ? "/usr/bin:/bin" : std::getenv("PATH");
+  for (const auto& [version, folder] : pythons_of_pyenv()) {
+    versions.push_back(version);
+    path = folder + ":" + path;  // before what chooses among versions by itself
+  }
+  setenv("PATH", path.c_str(), 1);
+  BOOST_TEST_MESSAGE(versions.size() << " versions");
+  GatewayOptions options;
+  options.log_sink = std::make_shared<MemoryLogSink>();
+  Gateway gateway(options);
+  for (const std::string& version : versions) {
+    gateway.create_function(
+        {.name = "f" + version.substr(2),
+         .runtime = "python" + version,
+         .handler = "app.handler",
+         .code = Code::inline_source("import ssl, sqlite3, sys\ndef handler(event, context):\n"
+                                     "    return '%d.%d' % sys.version_info[:2]\n"),
+         .isolation = Isolation::kProcess});
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& version : versions) {
+      const InvokeResult result = gateway.invoke({.function = "f" + version.substr(2), .payload = "{}"});
+      BOOST_TEST(result.payload == "\"" + version + "\"");
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,8 @@ Result<std::array<Descriptor, 2>> make_pipe() {
   }
   std::array<Descriptor, 2> pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  // So that the worker, who may be another user, can open /dev/stdout. Nobody else sees its descriptors.
+  fchmod(ends[1], S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
   return pipe;
 }
 
