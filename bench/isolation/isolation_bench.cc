@@ -59,6 +59,7 @@ double quantile(std::vector<double> values, double q) {
 lambed::GatewayOptions options() {
   lambed::GatewayOptions o;
   o.log_sink = std::make_shared<DroppingSink>();
+  o.worker_stock = 0;
   return o;
 }
 
@@ -195,24 +196,32 @@ void measure(const Language& language, bool quick) {
         "each way more\n",
         big.at("here").p50, big.at("apart").p50, copy, (big.at("apart").p50 - big.at("here").p50) / copy / 2);
   }
-  {
-    // A new function each time: nothing of it is warm but the launcher.
-    lambed::Gateway gateway(unfrozen);
-    for (const Isolation isolation : {Isolation::kInProcess, Isolation::kProcess}) {
-      std::vector<double> times;
-      for (int i = 0; i < (quick ? 5 : 25); ++i) {
-        const std::string name =
-            std::string(isolation == Isolation::kProcess ? "p" : "i") + std::to_string(i);
-        create(gateway, name, language, isolation, 1792);
-        const auto begin = Clock::now();
-        call(gateway, name, "{}");
-        times.push_back(microseconds(Clock::now() - begin) / 1000);
-        gateway.delete_function(name);
-      }
-      std::printf("  first response  %-10s %6.1f ms (p90 %.1f)\n",
-                  isolation == Isolation::kProcess ? "process" : "in_process", quantile(times, 0.5),
-                  quantile(times, 0.9));
+  // A new function each time: nothing of it is warm but the launcher; and with a stock, a worker that waits.
+  struct Start {
+    const char* name;
+    Isolation isolation;
+    int stock;
+  };
+  for (const Start& start :
+       {Start{"in_process", Isolation::kInProcess, 0}, Start{"process, stock 0", Isolation::kProcess, 0},
+        Start{"process, stock 2", Isolation::kProcess, 2}}) {
+    lambed::GatewayOptions stocked = unfrozen;
+    stocked.worker_stock = start.stock;
+    lambed::Gateway gateway(stocked);
+    std::vector<double> times;
+    for (int i = -1; i < (quick ? 5 : start.stock > 0 ? 15 : 25); ++i) {
+      const std::string name = "f" + std::to_string(i + 1);
+      create(gateway, name, language, start.isolation, 1792);
+      const auto begin = Clock::now();
+      call(gateway, name, "{}");
+      // The first one starts the host.
+      if (i >= 0) times.push_back(microseconds(Clock::now() - begin) / 1000);
+      gateway.delete_function(name);
+      // Until the stock is full again, on a busy machine too.
+      if (start.stock > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2500));
     }
+    std::printf("  first response  %-16s %6.1f ms (p90 %.1f)\n", start.name, quantile(times, 0.5),
+                quantile(times, 0.9));
   }
   {
     lambed::GatewayOptions freezing = options();
@@ -229,6 +238,42 @@ void measure(const Language& language, bool quick) {
     }
     std::printf("  after a thaw    process %.0f us (p90 %.0f)\n", quantile(times, 0.5), quantile(times, 0.9));
   }
+}
+
+// What 6 MB cost on their way to a worker and back, without a language that reads and writes them: the handler passes on what
+// it was given. A copy into fresh memory, calls here and calls there take turns. A call here makes one copy itself, that of the
+// result; one there is to make no more than one each way.
+void measure_copies(bool quick) {
+  const Language passing{"a handler that passes its event on", "scripted1.0", "echo", "-"};
+  lambed::GatewayOptions unfrozen = options();
+  unfrozen.freeze_after = std::chrono::milliseconds(0);
+  lambed::Gateway gateway(unfrozen);
+  create(gateway, "here", passing, Isolation::kInProcess, 1792);
+  create(gateway, "apart", passing, Isolation::kProcess, 1792);
+  const std::string large = "\"" + std::string(6 * 1024 * 1024 - 2, 'x') + "\"";
+  std::vector<double> copies;
+  std::map<std::string, std::vector<double>> calls;
+  for (int round = 0; round < (quick ? 20 : 100); ++round) {
+    const auto begin = Clock::now();
+    const std::string copy(large.data(), large.size());
+    if (copy[large.size() / 2] != 'x') std::abort();
+    copies.push_back(microseconds(Clock::now() - begin));
+    for (const std::string name : {"here", "apart"}) {
+      std::string payload = large;
+      const auto start = Clock::now();
+      const lambed::InvokeResult result = gateway.invoke({.function = name, .payload = std::move(payload)});
+      calls[name].push_back(microseconds(Clock::now() - start));
+      if (!result.ok() || result.payload.size() != large.size()) std::abort();
+    }
+  }
+  const double copy = quantile(copies, 0.5);
+  const double here = quantile(calls["here"], 0.5);
+  const double apart = quantile(calls["apart"], 0.5);
+  std::printf(
+      "\n6 MB to %s and back\n  one copy %.0f us; in_process %.0f us, process %.0f us: %.2f copies each way "
+      "beside the "
+      "handler\n",
+      passing.name, copy, here, apart, (apart - here + copy) / copy / 2);
 }
 
 // Many environments alive at once: each call holds one.
@@ -273,9 +318,17 @@ int main(int count, char** words) {
     } else if (std::strcmp(words[i], "--language") == 0 && i + 1 < count) {
       only = words[++i];
     } else {
-      std::printf("bench_isolation [--quick] [--language python|node|ruby]\n");
+      std::printf("bench_isolation [--quick] [--language python|node|ruby|none]\n");
       return 2;
     }
+  }
+  if (only.empty() || only == "none") {
+    // Built with the tests; without them there is nothing to measure this by.
+    if (access(LAMBED_SCRIPTED_HOSTS "/liblambed_host_scripted.so", R_OK) == 0) {
+      setenv("LAMBED_HOST_PATH", LAMBED_SCRIPTED_HOSTS, 1);
+      measure_copies(quick);
+    }
+    if (!only.empty()) return 0;
   }
   for (const Language& language : kLanguages)
     if (only.empty() || only == language.name) measure(language, quick);

@@ -86,6 +86,7 @@ api::ApiOptions api_options(const ServeOptions& options) {
   api.strict_runtimes = options.strict_runtimes;
   api.isolation = options.isolation == "process" ? Isolation::kProcess : Isolation::kInProcess;
   api.gateway.require_strict_isolation = options.require_isolation == "strict";
+  api.gateway.worker_stock = options.worker_stock;
   if (!options.quiet) api.log_sink = make_stderr_sink();
   api.access_log = access_log_of(options.access_log);
   return api;
@@ -172,6 +173,12 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
           "(the default): takes the best there is")
       ->type_name("KIND")
       ->check(CLI::IsMember({"any", "strict"}));
+  command
+      .add_option("--worker-stock", options.worker_stock,
+                  "With --isolation process: workers of each language that wait ready for the next cold "
+                  "start (2); 0: none")
+      ->type_name("N")
+      ->check(CLI::Range(0, 100));
   command
       .add_option("--auth", options.auth,
                   "none (the default, and all there is yet): signatures are not verified")

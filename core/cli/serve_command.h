@@ -27,6 +27,7 @@ struct ServeOptions {
   bool strict_runtimes = false;
   bool quiet = false;
   int loops = 0;
+  int worker_stock = 2;
   int drain_s = 10;
 };
 

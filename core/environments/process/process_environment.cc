@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,8 @@ Result<std::array<Descriptor, 2>> make_pipe() {
   }
   std::array<Descriptor, 2> pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  // So that the worker, who may be another user, can open /dev/stdout. Nobody else sees its descriptors.
+  fchmod(ends[1], S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
   return pipe;
 }
 
@@ -218,6 +221,9 @@ void ProcessEnvironment::freeze() {
   take_log();
   is_frozen_ = true;
   launcher_->act(worker_.load(), channel::Deed::kFreeze);
+  // Nothing that lies in the areas is of use any more: the last answer was taken, the next order is written anew. A worker that
+  // still looks there, frozen or not, reads zeros.
+  channel_->memory().give_back_areas();
 }
 
 void ProcessEnvironment::invoke(const lambed_invocation& invocation) {

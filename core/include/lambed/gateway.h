@@ -46,6 +46,9 @@ struct GatewayOptions {
   std::chrono::milliseconds max_lifetime{0};
   // Isolation `process` runs nothing where the machine does not give what it takes to enforce every limit (docs/isolation.md).
   bool require_strict_isolation = false;
+  // Isolation `process`: so many workers of each language wait ready for the next cold start (docs/isolation.md); 0: each is made
+  // when it is needed.
+  int worker_stock = 2;
   // How long an interrupted handler may take to stop before its environment is abandoned.
   std::chrono::milliseconds interrupt_grace{2000};
   // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.
