@@ -150,7 +150,7 @@ int start(const lambed_core* core, const lambed_host_options* options, char* mes
   has_own_root();  // while this process has one thread
   environments::HostRegistry::instance().add_folder(LAMBED_PLUGIN_DIR);
   // A language without a version: the interpreter is what the plugin chooses or the options name, as in the other kind of run.
-  const auto host = process::process_host_for(language, for_plugin, false);
+  const auto host = process::process_host_for(language, for_plugin, 0, false);
   if (!host.ok()) return failed(host.error(), message, size);
   g_host = *host;
   return 0;

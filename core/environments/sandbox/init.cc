@@ -298,12 +298,11 @@ class Init {
     ::sigaddset(&child, SIGCHLD);
     const FileDescriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     reap();  // what ended before the signalfd was there
-    if (watches && !look()) end(SIGKILL, true);
+    if (watches() && !look()) end(SIGKILL, true);
     for (;;) {
       std::vector<pollfd> polled = {{plan_.control, POLLIN, 0}, {children.get(), POLLIN, 0}};
       if (plan_.memory_event >= 0) polled.push_back({plan_.memory_event, POLLIN, 0});
-      const bool watches = !is_root_layer(plan_.layer) && !waits_;
-      int patience = watches ? TreeWatch::kInterval : -1;
+      int patience = watches() ? TreeWatch::kInterval : -1;
       if (connector_) {
         connector_->add_to(polled);
         const int wanted = connector_->patience();
@@ -319,9 +318,12 @@ class Init {
       }
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
       if (connector_) connector_->serve();
-      if (watches && !look()) end(SIGKILL, true);
+      if (watches() && !look()) end(SIGKILL, true);
     }
   }
+
+  // Without control groups nobody else does; one that waits for its function is ours.
+  bool watches() const { return !is_root_layer(plan_.layer) && !waits_; }
 
   bool look() {
     const bool is_within = watch_.look();
