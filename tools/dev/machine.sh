@@ -110,14 +110,14 @@ run_machine() {
   local kind=$1 tally start=$SECONDS
   boot_machine "$kind" "$2"
   if [ ! -e "$machine_folder/$kind/LastTest.log" ]; then
-    tail -n 40 "$machine_folder/$kind/console"
+    tail -n 40 "$machine_folder/$kind/console" || true
   fi
   tally=$(python3 tools/dev/tally.py "$machine_folder/$kind/LastTest.log")
   echo "$kind: $tally ($((SECONDS - start)) s)"
   passed=$((passed + ${tally%% *}))
   tally=${tally#*, }
   if [ "${tally%% *}" != 0 ]; then
-    grep -aE 'error: |FAILED|Failed|machine:' "$machine_folder/$kind/console" | head -n 60
+    grep -aE 'error: |FAILED|Failed|machine:' "$machine_folder/$kind/console" | head -n 60 || true
     note "all of it is in $machine_folder/$kind"
   fi
   failed=$((failed + ${tally%% *}))
