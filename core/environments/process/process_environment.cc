@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/parker.h"
 #include "environments/core_table.h"
+#include "environments/process/spawn_message.h"
 
 namespace lambed::process {
 namespace {
@@ -45,27 +46,6 @@ Result<std::array<Descriptor, 2>> make_pipe() {
   std::array<Descriptor, 2> pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return pipe;
-}
-
-channel::Spawn spawn_message(const environments::EnvironmentSpec& spec, std::int64_t init_deadline) {
-  channel::Spawn spawn;
-  spawn.function_name = spec.function_name;
-  spawn.function_version = spec.function_version;
-  spawn.function_id = spec.function_id;
-  spawn.code_id = spec.code_id;
-  spawn.runtime = spec.runtime;
-  spawn.handler = spec.handler;
-  spawn.task_root = spec.task_root;
-  spawn.layers = spec.layers;
-  spawn.variables = spec.variables;
-  spawn.memory_limit = spec.memory_limit;
-  spawn.tmp_bytes = spec.tmp_bytes;
-  spawn.cores = spec.cores;
-  spawn.init_deadline = init_deadline;
-  spawn.log_group = spec.log_group;
-  spawn.log_stream = spec.log_stream;
-  spawn.json_logs = spec.json_logs;
-  return spawn;
 }
 
 }  // namespace
