@@ -1,7 +1,9 @@
 // Isolation `process` side by side with `in_process`, in one sitting: a warm call, a large one, the first one, memory, and many
 // environments at once. Run by `./dev bench isolation`.
 #include <dirent.h>
+#include <fcntl.h>
 #include <lambed/gateway.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +18,11 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "environments/channel/server_end.h"
+#include "environments/channel/worker_end.h"
 
 namespace {
 
@@ -240,40 +246,56 @@ void measure(const Language& language, bool quick) {
   }
 }
 
-// What 6 MB cost on their way to a worker and back, without a language that reads and writes them: the handler passes on what
-// it was given. A copy into fresh memory, calls here and calls there take turns. A call here makes one copy itself, that of the
-// result; one there is to make no more than one each way.
+// What the memory that server and worker share makes 6 MB cost on their way in and out, up to the result that a caller gets. Both
+// ends in this process and on one thread, so that nothing but copying is measured. Copies take turns with them: one into fresh
+// memory, as a result needs it, and one into memory that is in use; what lies between the two is the kernel's work for pages.
 void measure_copies(bool quick) {
-  const Language passing{"a handler that passes its event on", "scripted1.0", "echo", "-"};
-  lambed::GatewayOptions unfrozen = options();
-  unfrozen.freeze_after = std::chrono::milliseconds(0);
-  lambed::Gateway gateway(unfrozen);
-  create(gateway, "here", passing, Isolation::kInProcess, 1792);
-  create(gateway, "apart", passing, Isolation::kProcess, 1792);
-  const std::string large = "\"" + std::string(6 * 1024 * 1024 - 2, 'x') + "\"";
-  std::vector<double> copies;
-  std::map<std::string, std::vector<double>> calls;
-  for (int round = 0; round < (quick ? 20 : 100); ++round) {
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);  // every large block is fresh memory, as in `lambed serve`
+  constexpr std::size_t kBytes = 6 * 1024 * 1024;
+  namespace channel = lambed::channel;
+  const std::string large(kBytes, 'x');
+  auto memory = channel::SharedMemory::create(
+      {.order = kBytes + channel::kTextBytes, .answer = kBytes + channel::kTextBytes});
+  if (!memory.ok()) std::abort();
+  auto other = channel::SharedMemory::open(lambed::Descriptor(fcntl(memory->file(), F_DUPFD_CLOEXEC, 0)));
+  if (!other.ok()) std::abort();
+  channel::ServerEnd server(std::move(*memory));
+  channel::WorkerEnd worker(std::move(*other));
+  std::string used = large;
+  std::vector<double> copies, used_copies, in, out;
+  for (std::uint64_t round = 1; round <= (quick ? 20 : 200); ++round) {
     const auto begin = Clock::now();
     const std::string copy(large.data(), large.size());
-    if (copy[large.size() / 2] != 'x') std::abort();
-    copies.push_back(microseconds(Clock::now() - begin));
-    for (const std::string name : {"here", "apart"}) {
-      std::string payload = large;
-      const auto start = Clock::now();
-      const lambed::InvokeResult result = gateway.invoke({.function = name, .payload = std::move(payload)});
-      calls[name].push_back(microseconds(Clock::now() - start));
-      if (!result.ok() || result.payload.size() != large.size()) std::abort();
-    }
+    if (copy[kBytes / 2] != 'x') std::abort();
+    const auto copied_fresh = Clock::now();
+    used.assign(copy);
+    const auto copied = Clock::now();
+    channel::Order order;
+    order.token = round;
+    order.event = large;
+    lambed_invocation invocation{};
+    if (!server.post(order) || !worker.take(invocation)) std::abort();
+    const auto there = Clock::now();
+    lambed_outcome outcome{};
+    outcome.payload = {large.data(), large.size()};
+    worker.answer(channel::AnswerKind::kCompleted, round, outcome);
+    channel::Answer answer;
+    if (server.look(answer) != channel::News::kAnswer) std::abort();
+    const std::string result(answer.payload);
+    if (result[kBytes / 2] != 'x') std::abort();
+    const auto back = Clock::now();
+    if (round == 1) continue;  // the pages of the memory are new
+    copies.push_back(microseconds(copied_fresh - begin));
+    used_copies.push_back(microseconds(copied - copied_fresh));
+    in.push_back(microseconds(there - copied));
+    out.push_back(microseconds(back - there));
   }
   const double copy = quantile(copies, 0.5);
-  const double here = quantile(calls["here"], 0.5);
-  const double apart = quantile(calls["apart"], 0.5);
+  std::printf("\n6 MB: one copy into fresh memory %.0f us, into used memory %.0f us\n", copy,
+              quantile(used_copies, 0.5));
   std::printf(
-      "\n6 MB to %s and back\n  one copy %.0f us; in_process %.0f us, process %.0f us: %.2f copies each way "
-      "beside the "
-      "handler\n",
-      passing.name, copy, here, apart, (apart - here + copy) / copy / 2);
+      "  the way in %.0f us: %.2f copies; the way out, to the caller's result, %.0f us: %.2f copies\n",
+      quantile(in, 0.5), quantile(in, 0.5) / copy, quantile(out, 0.5), quantile(out, 0.5) / copy);
 }
 
 // Many environments alive at once: each call holds one.
@@ -322,14 +344,8 @@ int main(int count, char** words) {
       return 2;
     }
   }
-  if (only.empty() || only == "none") {
-    // Built with the tests; without them there is nothing to measure this by.
-    if (access(LAMBED_SCRIPTED_HOSTS "/liblambed_host_scripted.so", R_OK) == 0) {
-      setenv("LAMBED_HOST_PATH", LAMBED_SCRIPTED_HOSTS, 1);
-      measure_copies(quick);
-    }
-    if (!only.empty()) return 0;
-  }
+  if (only.empty() || only == "none") measure_copies(quick);
+  if (only == "none") return 0;
   for (const Language& language : kLanguages)
     if (only.empty() || only == language.name) measure(language, quick);
   measure_many(kLanguages[0], quick ? 20 : 200);

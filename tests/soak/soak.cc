@@ -36,6 +36,8 @@ constexpr double kMostGrowth = 1.03;
 // What is resident without environments differs by a tenth from run to run, whether they last one minute or ten: pages of Ruby's
 // heap and of the allocator that a few living objects keep. More than this is a leak.
 constexpr double kMostLeft = 1.2;
+// Share of calls, on a machine that others use too.
+constexpr double kMostLate = 0.02;
 constexpr std::chrono::seconds kFirstUse{6};  // everything has been used once
 // Until allocators, caches and the heaps of environments that stay are as large as they become.
 constexpr std::chrono::seconds kWarmUp{25};
@@ -285,6 +287,9 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
   verdict.check(tally.calls > 0, "there were no calls");
+  if (tally.late > 0) std::printf("%ld calls found their environment not up after ten seconds\n", tally.late);
+  verdict.check(static_cast<double>(tally.late) <= kMostLate * static_cast<double>(tally.calls),
+                "environments do not come up in time");
   verdict.check(tally.wrong == 0, std::to_string(tally.wrong) + " wrong answers");
   verdict.check(tally.twice == 0, std::to_string(tally.twice) + " calls were answered twice");
   verdict.check(await([&] { return is_quiet(gateway); }, kEndPatience), "environments are left");

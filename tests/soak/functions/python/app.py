@@ -199,11 +199,16 @@ def fork_bomb(event):
 
 def threads_without_end(event):
     over = threading.Event()
+    threads = []
     try:
         while True:
-            threading.Thread(target=over.wait, daemon=True).start()
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
     finally:
         over.set()
+        for thread in threads:
+            thread.join()
 
 
 def files_without_end(event):

@@ -94,6 +94,8 @@ end
 def files_without_end(_event)
   files = []
   loop { files << File.open(File::NULL) }
+ensure
+  files.each(&:close)
 end
 
 def kill_group(_event)
