@@ -80,7 +80,9 @@ int run_doctor() {
       "works)\n";
   for (const sandbox::LayerReport& layer : layers) {
     text += fmt::format("  {:<26} {}\n", sandbox::name_of(layer.layer),
-                        layer.available ? "works" : "no: " + layer.reason);
+                        !layer.available           ? "no: " + layer.reason
+                        : layer.lets_datagrams_out ? "works"
+                                                   : "works, without UDP: /dev/net/tun cannot be opened");
   }
   text += "\n" + sandbox::enforcement_as_text();
   text += all_available ? "\nEvery language can run.\n" : "\nSome languages cannot run; see MISSING above.\n";

@@ -22,10 +22,14 @@ struct Site {
   int server_segment = -1;              // System V shared memory of the server
   int port = 0;                         // of a TCP listener on all of the machine's addresses
   int mail_port = 25;
-  int inbound_port = 0;  // where the outside tries to reach the attacker, by TCP and UDP
+  int echo_port = 4713;   // of datagrams (servers.h)
+  int group_port = 4801;  // of a TCP listener and an echo, which the group of attacks_on_egress() lets out to
+  int inbound_port = 0;   // where the outside tries to reach the attacker, by TCP and UDP
 };
 inline constexpr const char* kMachine = "10.77.0.1";     // the machine's own address
 inline constexpr const char* kOutside = "198.51.100.1";  // one that is not the machine's
+inline constexpr const char* kNeighbour =
+    "10.88.0.9";  // where another environment lives, as if it were outside
 
 struct Attack {
   const char* name;
@@ -50,6 +54,10 @@ const std::vector<Attack>& attacks_on_processes();
 const std::vector<Attack>& attacks_on_resources();
 const std::vector<Attack>& attacks_on_kernel();
 const std::vector<Attack>& attacks_on_network();
+const std::vector<Attack>& attacks_on_datagrams();
+// From a VPC: an address of 10.88.0.0/24, and a group that lets out to kOutside's ports 4800 to 4900.
+const std::vector<Attack>& attacks_on_egress();
+sandbox::Network network_of_group();
 
 // A deed's last line: errno of a call that failed, 0 when it did not.
 inline int outcome(long result) { return result < 0 ? errno : 0; }

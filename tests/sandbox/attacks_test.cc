@@ -23,8 +23,9 @@ const char* expected(const Attack& attack, Layer layer) {
   return layer == Layer::kBare ? attack.in_bare : attack.in_root_layers;
 }
 
-std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& attacks, bool prepared) {
-  const Performance performance = play(layer, as_root, attacks, prepared);
+std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& attacks, bool prepared,
+                       const sandbox::Network& network) {
+  const Performance performance = play(layer, as_root, attacks, prepared, network);
   const std::string where = fmt::format("{} in '{}'{}", as_root ? "root" : "nobody", sandbox::name_of(layer),
                                         prepared ? ", prepared" : "");
   BOOST_TEST(performance.problem.empty(), where << ": " << performance.problem);
@@ -55,11 +56,12 @@ std::size_t attack_all(Layer layer, bool as_root, const std::vector<Attack>& att
   return played;
 }
 
-void attack_everywhere(const std::vector<Attack>& attacks, bool prepared = false) {
+void attack_everywhere(const std::vector<Attack>& attacks, bool prepared = false,
+                       const sandbox::Network& network = {}) {
   BOOST_REQUIRE_MESSAGE(::geteuid() == 0, "these tests must run as root: they become other users");
   for (const auto& stage : stages()) {
     if (prepared && stage.first == Layer::kBare) continue;  // there, none are
-    const std::size_t played = attack_all(stage.first, stage.second, attacks, prepared);
+    const std::size_t played = attack_all(stage.first, stage.second, attacks, prepared, network);
     BOOST_TEST_MESSAGE(fmt::format("{} attacks as {} in '{}'", played, stage.second ? "root" : "nobody",
                                    sandbox::name_of(stage.first)));
   }
@@ -74,6 +76,10 @@ BOOST_AUTO_TEST_CASE(processes_of_others_are_out_of_reach) { attack_everywhere(a
 BOOST_AUTO_TEST_CASE(resources_end_at_their_limits) { attack_everywhere(attacks_on_resources()); }
 BOOST_AUTO_TEST_CASE(the_kernel_offers_no_way_out) { attack_everywhere(attacks_on_kernel()); }
 BOOST_AUTO_TEST_CASE(the_network_is_shut_where_it_must_be) { attack_everywhere(attacks_on_network()); }
+BOOST_AUTO_TEST_CASE(datagrams_go_where_they_may) { attack_everywhere(attacks_on_datagrams()); }
+BOOST_AUTO_TEST_CASE(a_security_group_lets_out_to_nothing_else) {
+  attack_everywhere(attacks_on_egress(), false, network_of_group());
+}
 BOOST_AUTO_TEST_CASE(who_waited_for_its_function_reaches_no_more_files) {
   attack_everywhere(attacks_on_files(), true);
 }

@@ -6,14 +6,21 @@
 #include <net/if.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "environments/sandbox/resolvers.h"
 #include "sandbox/attack.h"
 
 namespace lambed::testing {
+
+using sandbox::kMachineInside;
+using sandbox::kResolverInside;
 
 Internet::Internet(const char* address, int port) {
   auto& four = reinterpret_cast<sockaddr_in&>(storage_);
@@ -78,6 +85,19 @@ bool add_local_route(const char* to, const char* from, std::uint32_t device) {
 
 }  // namespace
 
+bool give_tunnels_to_all() {
+  constexpr int kTunnelDevice = 200;
+  return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("none", "/dev/net", "tmpfs", 0, "mode=0755") == 0 &&
+         ::mknod("/dev/net/tun", S_IFCHR | 0666, makedev(10, kTunnelDevice)) == 0 &&
+         ::chmod("/dev/net/tun", 0666) == 0;
+}
+
+bool take_tunnels_from_all() {
+  return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         ::mount("none", "/dev/net", "tmpfs", 0, "mode=0755") == 0;
+}
+
 std::string enter_internet() {
   if (::unshare(CLONE_NEWNET) != 0) return std::string("a network namespace: ") + std::strerror(errno);
   const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -94,7 +114,7 @@ std::string enter_internet() {
   ::close(any);
   if (!up || !named) return std::string("its loopback: ") + std::strerror(errno);
   const std::uint32_t device = if_nametoindex("lo");
-  for (const char* outside : {kOutside, "169.254.169.254"}) {
+  for (const char* outside : {kOutside, kNeighbour, "169.254.169.254", kResolverInside, kMachineInside}) {
     if (!add_local_route(outside, kMachine, device))
       return std::string("a route to ") + outside + ": " + std::strerror(errno);
   }

@@ -24,4 +24,9 @@ class Internet {
 // Moves the calling process into it; needs root. Empty, or what failed.
 std::string enter_internet();
 
+// In a mount namespace of the calling process's own: everybody may open /dev/net/tun, as most distributions have it, or there
+// is none. False where this machine has no such device.
+bool give_tunnels_to_all();
+bool take_tunnels_from_all();
+
 }  // namespace lambed::testing

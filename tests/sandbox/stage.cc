@@ -28,6 +28,7 @@
 #include "environments/sandbox/landlock.h"
 #include "sandbox/internet.h"
 #include "sandbox/limits.h"
+#include "sandbox/servers.h"
 #include "support/slowness.h"
 
 namespace lambed::testing {
@@ -166,6 +167,10 @@ class Stage {
     if (listen_at("0.0.0.0", site_.port) < 0 || listen_at("::1", site_.port) < 0 ||
         listen_at("0.0.0.0", site_.mail_port) < 0)
       return "no listeners";
+    if (!start_echo(site_.echo_port) || !start_echo(site_.group_port) ||
+        listen_at("0.0.0.0", site_.group_port) < 0)
+      return "no echo";
+    if (fs::exists("/dev/net/tun") && !give_tunnels_to_all()) return "no tunnels";
     listen_unix(site_.folder + "/socket", SOCK_STREAM);
     listen_unix(std::string(1, '\0') + "lambed-test-4711", SOCK_STREAM);
     listen_unix(std::string(1, '\0') + "lambed-test-4711d", SOCK_DGRAM);
@@ -198,6 +203,7 @@ class Stage {
     Spec spec;
     spec.limits = {kMemory, 1.0, kTmp, kDescriptors, kProcesses};
     spec.place = {site_.folder + "/task", {site_.folder + "/layer"}, {}, site_.folder + "/runtime"};
+    spec.network = network_;
     return spec;
   }
 
@@ -274,8 +280,10 @@ class Stage {
   }
 
   const std::string& folder() const { return site_.folder; }
+  void set_network(const Network& network) { network_ = network; }
 
  private:
+  Network network_;
   Site site_;
   void* memory_ = nullptr;
 };
@@ -303,10 +311,12 @@ std::vector<std::pair<Layer, bool>> stages() {
   return result;
 }
 
-Performance play(Layer layer, bool as_root, const std::vector<Attack>& attacks, bool prepared) {
+Performance play(Layer layer, bool as_root, const std::vector<Attack>& attacks, bool prepared,
+                 const Network& network) {
   std::string folder;
   const std::string report = in_a_process([&] {
     Stage stage;
+    stage.set_network(network);
     const std::string result = stage.run(layer, as_root, prepared, attacks);
     if (has_mounts_below(stage.folder()))
       return "!" + stage.folder() + " is left, since something is mounted in it";

@@ -43,6 +43,6 @@ std::vector<std::pair<sandbox::Layer, bool>> stages();
 // The attacks of all lists, or of one. Attacks that need root are left out for nobody. `prepared`: from
 // environments that were made before it was known whose they would be.
 Performance play(sandbox::Layer layer, bool as_root, const std::vector<Attack>& attacks,
-                 bool prepared = false);
+                 bool prepared = false, const sandbox::Network& network = {});
 
 }  // namespace lambed::testing

@@ -59,6 +59,40 @@ bool is_own_address(const sockaddr_storage& address) {
                             &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
 }
 
+bool is_for_many(const sockaddr_storage& address) {
+  std::uint32_t four = 0;
+  if (as_ipv4(address, four)) return four >> 28 == 0xe || four == 0xffffffff;
+  if (address.ss_family != AF_INET6) return false;
+  return IN6_IS_ADDR_MULTICAST(&reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+}
+
+AddressBytes bytes_of(const sockaddr_storage& address) {
+  AddressBytes bytes{};
+  if (address.ss_family == AF_INET) {
+    bytes[10] = bytes[11] = 0xff;
+    std::memcpy(bytes.data() + 12, &reinterpret_cast<const sockaddr_in&>(address).sin_addr, 4);
+  } else if (address.ss_family == AF_INET6) {
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6&>(address).sin6_addr, bytes.size());
+  }
+  return bytes;
+}
+
+sockaddr_storage socket_address(const AddressBytes& bytes, int port) {
+  sockaddr_storage address{};
+  if (is_ipv4(bytes)) {
+    auto& four = reinterpret_cast<sockaddr_in&>(address);
+    four.sin_family = AF_INET;
+    four.sin_port = htons(static_cast<in_port_t>(port));
+    std::memcpy(&four.sin_addr, bytes.data() + 12, 4);
+  } else {
+    auto& six = reinterpret_cast<sockaddr_in6&>(address);
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(static_cast<in_port_t>(port));
+    std::memcpy(&six.sin6_addr, bytes.data(), bytes.size());
+  }
+  return address;
+}
+
 int port_of(const sockaddr_storage& address) {
   if (address.ss_family == AF_INET) return ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
   if (address.ss_family == AF_INET6) return ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port);

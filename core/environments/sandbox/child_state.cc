@@ -71,7 +71,10 @@ Result<void> Child::State::await_ready(Layer layer) {
     ready = ::poll(polled, 2, kStartPatience);
   } while (ready < 0 && errno == EINTR);
   if (const std::optional<Report> report = receive(0)) {
-    if (report->kind == Report::Kind::kReady) return {};
+    if (report->kind == Report::Kind::kReady) {
+      has_tunnel = has_tunnel || report->has_tunnel;
+      return {};
+    }
     if (report->kind == Report::Kind::kFailed) {
       return Error(ErrorCode::ServiceException,
                    fmt::format("Could not set the sandbox ({}) up: {}: {}", name_of(layer),

@@ -24,6 +24,7 @@ struct Child::State {
   std::string tmp;  // a folder of ours, to be removed
   Limits limits;
   std::optional<Report> ended;
+  bool has_tunnel = false;  // for datagrams
   bool killed = false;
   bool reaped = false;
 

@@ -18,15 +18,13 @@
 #include <cstddef>
 #include <cstring>
 
-#include "environments/sandbox/addresses.h"
 #include "environments/sandbox/posix.h"
 
 namespace lambed::sandbox {
 namespace {
 
 constexpr int kNetworkCookie = 71;  // SO_NETNS_COOKIE, since Linux 5.14
-constexpr int kMailPort = 25;
-constexpr int kTryAgain = 2;  // milliseconds
+constexpr int kTryAgain = 2;        // milliseconds
 
 int option(const FileDescriptor& socket, int name) {
   int value = 0;
@@ -72,8 +70,8 @@ void ignore_alarm(int) {}
 
 }  // namespace
 
-Connector::Connector(FileDescriptor listener, Rules rules)
-    : listener_(std::move(listener)), rules_(std::move(rules)) {
+Connector::Connector(FileDescriptor listener, Rules rules, const Egress& egress)
+    : listener_(std::move(listener)), rules_(std::move(rules)), egress_(egress) {
   const FileDescriptor any(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (any.is_open()) machine_ = network_of(any);
   struct sigaction wake {};
@@ -166,14 +164,6 @@ void Connector::listen(const seccomp_notif& call) {
   answer(call.id, error);
 }
 
-int Connector::refusal(const Address& address, int type) const {
-  if (type == SOCK_STREAM && port_of(address.storage) == kMailPort) return EPERM;
-  if (is_link_local(address.storage)) return EPERM;
-  if (!rules_.host_loopback && (is_loopback(address.storage) || is_own_address(address.storage)))
-    return EPERM;
-  return 0;
-}
-
 void Connector::connect(const seccomp_notif& call) {
   const auto thread = static_cast<pid_t>(call.pid);
   int error = 0;
@@ -197,18 +187,26 @@ void Connector::connect(const seccomp_notif& call) {
   if (internet && size < (address.family() == AF_INET ? sizeof(sockaddr_in) : std::size_t{24}))
     return answer(call.id, EINVAL);
   if (!rules_.own_network) {
-    if (internet) error = refusal(address, type);
+    if (internet) error = egress_.direct(address.storage, type);
     if (error != 0) return answer(call.id, error);
     return connect_here(call, std::move(theirs), address);
   }
   const bool of_machine = is_of_machine(theirs);
   if (!internet || type != SOCK_STREAM) {
+    // Its datagrams would be refused one by one, and it would hear that late or never.
+    Address checked = address;
+    if (internet && !of_machine && !egress_.stays_inside(checked.storage))
+      error = egress_.direct(checked.storage, type);
+    if (error != 0) return answer(call.id, error);
     // AF_UNSPEC undoes a connection: then the socket could be bound or connected by other ways.
     return of_machine ? answer(call.id, EPERM) : connect_here(call, std::move(theirs), address);
   }
-  if (is_loopback(address.storage) && !of_machine) return connect_here(call, std::move(theirs), address);
-  error = refusal(address, type);
+  if (!of_machine && domain != address.family()) return answer(call.id, EAFNOSUPPORT);
+  if (!of_machine && egress_.stays_inside(address.storage))
+    return connect_here(call, std::move(theirs), address);
+  error = egress_.direct(address.storage, type);
   if (error != 0) return answer(call.id, error);
+  address.size = address.family() == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   // One that was put in place before: callers ask again whether a connection has been made.
   if (of_machine) return connect_here(call, std::move(theirs), address);
   connect_out(call, theirs, address);
@@ -231,15 +229,10 @@ int Connector::replace(std::uint64_t id, pid_t thread, int number, const FileDes
 
 void Connector::connect_out(const seccomp_notif& call, const FileDescriptor& theirs, const Address& address) {
   const bool blocking = blocks(theirs);
-  Pending pending{
-      call.id,
-      static_cast<pid_t>(call.pid),
-      static_cast<int>(call.data.args[0]),
-      FileDescriptor(::socket(option(theirs, SO_DOMAIN), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-      true,
-      false,
-      blocking,
-      address};
+  Pending pending{call.id, static_cast<pid_t>(call.pid), static_cast<int>(call.data.args[0]),
+                  // A name server that the environment knows by an address of IPv4 may have one of IPv6.
+                  FileDescriptor(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+                  true, false, blocking, address};
   if (!pending.socket.is_open()) return answer(call.id, errno);
   copy_options(theirs, pending.socket);
   if (::connect(pending.socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)
@@ -290,9 +283,12 @@ void Connector::connect_here(const seccomp_notif& call, FileDescriptor theirs, c
   const bool local = option(theirs, SO_DOMAIN) == AF_UNIX;
   const bool blocking = blocks(theirs);
   if (blocking) set_blocking(theirs, false);
-  const int error = local ? connect_unix(call, theirs, address)
-                    : ::connect(theirs.get(), address.get(), address.size) == 0 ? 0
-                                                                                : errno;
+  const bool may_go_out = rules_.own_network && rules_.host_loopback && !local && !is_of_machine(theirs);
+  int error = local ? connect_unix(call, theirs, address)
+              : ::connect(theirs.get(), address.get(), address.size) == 0 ? 0
+                                                                          : errno;
+  // On a loopback the refusal has come by the time that connect() returns, though it does not say so.
+  if (error == EINPROGRESS && may_go_out && option(theirs, SO_ERROR) == ECONNREFUSED) error = ECONNREFUSED;
   if (blocking && (error == EINPROGRESS || error == EAGAIN)) {
     pending_.push_back({call.id, static_cast<pid_t>(call.pid), static_cast<int>(call.data.args[0]),
                         std::move(theirs), false, local, true, address});
@@ -300,10 +296,10 @@ void Connector::connect_here(const seccomp_notif& call, FileDescriptor theirs, c
   }
   if (blocking) set_blocking(theirs, true);
   // With the machine's loopback allowed: what does not listen here may listen there.
-  if (error == ECONNREFUSED && rules_.own_network && rules_.host_loopback && !local &&
-      !is_of_machine(theirs)) {
-    const int refused = refusal(address, option(theirs, SO_TYPE));
-    return refused != 0 ? answer(call.id, refused) : connect_out(call, theirs, address);
+  if (error == ECONNREFUSED && may_go_out) {
+    Address there = address;
+    const int refused = egress_.direct(there.storage, option(theirs, SO_TYPE));
+    return refused != 0 ? answer(call.id, refused) : connect_out(call, theirs, there);
   }
   answer(call.id, error);
 }

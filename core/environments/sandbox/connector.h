@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "catalog/files.h"
+#include "environments/sandbox/egress.h"
 
 namespace lambed::sandbox {
 
@@ -25,11 +26,11 @@ class Connector {
  public:
   struct Rules {
     bool own_network = true;
-    bool host_loopback = false;
+    bool host_loopback = false;   // what nobody listens to inside may be meant for the machine
     std::string unix_sockets_in;  // without an own file view: the only folder with Unix sockets to connect to
   };
-  // An open `listener`.
-  Connector(catalog::FileDescriptor listener, Rules rules);
+  // An open `listener`. `egress` lives longer.
+  Connector(catalog::FileDescriptor listener, Rules rules, const Egress& egress);
 
   // What to poll, and for how long at most (-1: for ever); after poll, whatever came.
   void add_to(std::vector<pollfd>& polled) const;
@@ -64,13 +65,13 @@ class Connector {
   void connect_out(const seccomp_notif& call, const catalog::FileDescriptor& theirs, const Address& address);
   void connect_here(const seccomp_notif& call, catalog::FileDescriptor theirs, const Address& address);
   int connect_unix(const seccomp_notif& call, const catalog::FileDescriptor& theirs, const Address& address);
-  int refusal(const Address& address, int type) const;
   int replace(std::uint64_t id, pid_t thread, int number, const catalog::FileDescriptor& socket) const;
   bool is_of_machine(const catalog::FileDescriptor& socket) const;
   bool finish(Pending& pending);
 
   catalog::FileDescriptor listener_;
   Rules rules_;
+  const Egress& egress_;
   std::uint64_t machine_ = 0;  // the machine's network namespace
   std::vector<Pending> pending_;
 };

@@ -63,12 +63,13 @@ const std::vector<EnforcedLimit>& enforced_limits() {
       alike("no new privileges, not uid 0 in the host", "no_new_privs, no capabilities, user of its own",
             guarded("no_new_privs, no capabilities; the server's own user unless that is root"), none()),
       alike("no inbound TCP", "network namespace", hard("seccomp refuses to listen at all"), none()),
-      alike("no inbound UDP", "network namespace", none(), none()),
+      alike("no inbound UDP", "network namespace; sockets of init that are connected to their peers", none(),
+            none()),
       alike("no protocol but TCP and UDP", "seccomp", hard("seccomp"), none()),
       alike("TCP port 25", "init refuses, on a copy of the address",
             hard("init refuses, on a copy of the address"), none()),
       alike("loopback and addresses of the machine", "network namespace; init refuses",
-            guarded("TCP: init refuses; UDP: not enforced"), none()),
+            guarded("TCP: init refuses; UDP: where it is connected, init refuses"), none()),
       alike("abstract and other Unix sockets of the machine", "network namespace, own root",
             guarded("init refuses connections; datagrams to abstract ones by Landlock from Linux 6.12 on"),
             none()),
@@ -79,13 +80,19 @@ const std::vector<EnforcedLimit>& enforced_limits() {
 const std::vector<Offer>& offers() {
   static const char* const kByInit = "yes, init connects on the caller's behalf";
   static const char* const kOwn = "yes, its own";
-  static const char* const kNoDatagrams = "no; names are resolved by TCP";
+  static const char* const kRelayed = "where /dev/net/tun can be opened: init sends on the caller's behalf";
+  static const char* const kNames =
+      "yes, by UDP, or else by TCP; the machine's name servers, on loopback too";
+  static const char* const kMachines = "yes, as the machine does";
   static const std::vector<Offer> offers = {
       {"outbound TCP", {kByInit, kByInit, kByInit, kByInit}, "yes"},
-      {"outbound UDP", {kNoDatagrams, kNoDatagrams, kNoDatagrams, "yes"}, "yes"},
+      {"outbound UDP", {kRelayed, kRelayed, kRelayed, "yes"}, "yes"},
+      {"names", {kNames, kNames, kNames, kMachines}, kMachines},
       {"listening on loopback", {kOwn, kOwn, kOwn, "no"}, "yes, the machine's"},
       {"listening on Unix sockets", {"yes", "yes", "yes", "no"}, "yes"},
-      {"the machine's loopback, when allowed", {"TCP", "TCP", "TCP", "TCP"}, "always"},
+      {"the machine's loopback, when allowed",
+       {"TCP and UDP", "TCP and UDP", "TCP and UDP", "TCP and UDP"},
+       "always"},
   };
   return offers;
 }
@@ -180,7 +187,7 @@ std::vector<LayerReport> try_layers() {
     // The message names the layer, which stands beside it here.
     const std::string name = std::string(name_of(layer)) + ": ";
     if (const std::size_t at = reason.find(name); at != std::string::npos) reason.erase(0, at + name.size());
-    reports.push_back({layer, made.ok(), std::move(reason)});
+    reports.push_back({layer, made.ok(), std::move(reason), made.ok() && (*made)->lets_datagrams_out()});
   }
   return reports;
 }

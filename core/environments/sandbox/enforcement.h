@@ -49,7 +49,8 @@ std::string enforcement_as_text();
 struct LayerReport {
   Layer layer;
   bool available = false;
-  std::string reason;  // why it is not, and what to do
+  std::string reason;               // why it is not, and what to do
+  bool lets_datagrams_out = false;  // of an available one: else UDP is missing, for want of /dev/net/tun
 };
 std::vector<LayerReport> try_layers();
 // The layer that a launcher of this process would have, tried in a child. Before there are threads. Errors: as

@@ -73,7 +73,6 @@ class Root {
   Trouble show_layers(const std::vector<std::string>& layers) const;
   Trouble make_devices() const;
   Trouble make_etc(const FileView& view) const;
-  Trouble make_resolvers(int machine) const;
   Trouble make_tmp(const FileView& view) const;
   Trouble make_read_only() const;
 
@@ -182,33 +181,7 @@ Trouble Root::make_etc(const FileView& view) const {
                        view.gid)) ||
       !put("/etc/group", fmt::format("root:x:0:\nsbx_user1051:x:{}:\n", view.gid)))
     return trouble(errno, "writing /etc/passwd");
-  return {};
-}
-
-// The text of a file of the machine whose root `machine` is; links in it lead where they do there.
-std::string text_of_machine(int machine, const char* path) {
-  open_how how{};
-  how.flags = O_PATH | O_CLOEXEC;
-  how.resolve = RESOLVE_IN_ROOT;
-  const FileDescriptor file(static_cast<int>(::syscall(SYS_openat2, machine, path, &how, sizeof how)));
-  return file.is_open() ? text_of_file(fmt::format("/proc/self/fd/{}", file.get())) : std::string();
-}
-
-// Connections are made for the environment, datagrams are not: names are asked for by TCP. A resolver on the machine's own
-// loopback is out of reach; systemd keeps the list of those that it asks itself.
-Trouble Root::make_resolvers(int machine) const {
-  std::string resolvers = text_of_machine(machine, "etc/resolv.conf");
-  if (resolvers.find("nameserver 127.0.0.53") != std::string::npos) {
-    if (const std::string real = text_of_machine(machine, "run/systemd/resolve/resolv.conf"); !real.empty())
-      resolvers = real;
-  }
-  resolvers += "\noptions use-vc\n";
-  const std::string path = inside("/etc/resolv.conf");
-  ::unlink(path.c_str());
-  const FileDescriptor file(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_EXCL, 0444));
-  if (!file.is_open() ||
-      ::write(file.get(), resolvers.data(), resolvers.size()) != static_cast<ssize_t>(resolvers.size()))
-    return trouble(errno, "writing /etc/resolv.conf");
+  if (!put("/etc/resolv.conf", view.resolv_conf)) return trouble(errno, "writing /etc/resolv.conf");
   return {};
 }
 
@@ -319,10 +292,6 @@ Trouble enter_file_view(const FileView& view) {
     if (Trouble t = root.show_at(runtime_sources[i], at); t.error != 0) return t;
   }
   if (Trouble t = root.make_etc(view_by_descriptor); t.error != 0) return t;
-  if (!view.is_furnished_later) {
-    const FileDescriptor machine(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (Trouble t = root.make_resolvers(machine.get()); t.error != 0) return t;
-  }
   if (Trouble t = root.make_devices(); t.error != 0) return t;
   root.make_folders("/var/task");
   if (!place.task_root.empty()) {
@@ -365,7 +334,6 @@ Trouble furnish_file_view(const FileView& view, const KnownFolder& task_root,
       paths.push_back(fmt::format("/proc/self/fd/{}", folders[i].get()));
     }
     if (Trouble t = root.show_layers(paths); t.error != 0) return t;
-    if (Trouble t = root.make_resolvers(machine.get()); t.error != 0) return t;
   }
   if (view.tmp.empty() &&
       ::mount(nullptr, "/tmp", nullptr, MS_REMOUNT | kSafe, size_options(view).c_str()) != 0)

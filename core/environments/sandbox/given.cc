@@ -27,7 +27,10 @@ Result<void> describe_folder(const std::string& path, Given::Folder& folder) {
 Result<std::unique_ptr<Given>> Given::describe(const Spec& spec) {
   auto given = std::make_unique<Given>();
   given->limits = spec.limits;
-  given->host_loopback = spec.host_loopback;
+  const Network& network = spec.network;
+  if (!network.address.empty() || network.allowed || !network.unreachable.empty())
+    return Error(ErrorCode::ServiceException, "A prepared process has no place in a network of its own");
+  given->host_loopback = network.host_loopback;
   if (!spec.place.task_root.empty()) {
     if (auto done = describe_folder(spec.place.task_root, given->task_root); !done) return done.error();
   }

@@ -17,12 +17,14 @@
 #include <memory>
 
 #include "environments/sandbox/connector.h"
+#include "environments/sandbox/datagram_relay.h"
 #include "environments/sandbox/given.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/network.h"
 #include "environments/sandbox/posix.h"
 #include "environments/sandbox/privileges.h"
+#include "environments/sandbox/resolvers.h"
 #include "environments/sandbox/tree_watch.h"
 
 namespace lambed::sandbox {
@@ -88,10 +90,20 @@ Trouble check_code(const EntryPlan& plan, const std::string& task_root) {
                              task_root));
 }
 
-// From init to the body's process and through all the gates. Returns the listener for supervised calls.
-Trouble enter(const EntryPlan& plan, uid_t uid, int inner, int& listener) {
+// What the body's process has that init is to work with.
+struct HandedOver {
+  int listener = -1;  // for supervised calls
+  FileDescriptor tunnel;
+};
+
+// From init to the body's process and through all the gates.
+Trouble enter(const EntryPlan& plan, uid_t uid, int inner, const TunnelPlan& tunnel, HandedOver& handed) {
   if (plan.layer != Layer::kBare) {
     if (Trouble t = enter_own_network(); t.error != 0) return t;
+    if (tunnel.device >= 0) {
+      const Trouble t = open_tunnel(tunnel, handed.tunnel);
+      if (t.error != 0 && plan.tunnel == EntryPlan::Tunnel::kNeeded) return t;
+    }
   }
   if (Trouble t = give_up_rights(plan, uid, true); t.error != 0) return t;
   // Changing the user made the process one that its own user may not look at; init must, to make its connections.
@@ -104,9 +116,10 @@ Trouble enter(const EntryPlan& plan, uid_t uid, int inner, int& listener) {
     return trouble(error, "applying Landlock");
   std::vector<int> keep = plan.keep;
   keep.push_back(inner);
+  keep.push_back(handed.tunnel.get());
   close_all_but(keep);
-  listener = plan.program->install();
-  if (listener < 0 && errno != 0) return trouble(errno, "installing the seccomp filter");
+  handed.listener = plan.program->install();
+  if (handed.listener < 0 && errno != 0) return trouble(errno, "installing the seccomp filter");
   return {};
 }
 
@@ -124,13 +137,15 @@ bool await_function(const EntryPlan& plan, int inner) {
 }
 
 [[noreturn]] void run_body(const EntryPlan& plan, uid_t uid, int inner, const sigset_t& signals,
-                           const std::function<int(const Inside&)>& body) {
-  int listener = -1;
-  const Entered entered{enter(plan, uid, inner, listener)};
+                           const TunnelPlan& tunnel, const std::function<int(const Inside&)>& body) {
+  HandedOver handed;
+  const Entered entered{enter(plan, uid, inner, tunnel, handed)};
   std::vector<int> descriptors;
-  if (listener >= 0) descriptors.push_back(listener);
+  if (handed.listener >= 0) descriptors.push_back(handed.listener);
+  if (handed.tunnel.is_open()) descriptors.push_back(handed.tunnel.get());
   const bool told = send_message(inner, &entered, sizeof entered, descriptors) == 0;
-  if (listener >= 0) ::close(listener);
+  if (handed.listener >= 0) ::close(handed.listener);
+  static_cast<void>(handed.tunnel.close());
   if (!told || entered.trouble.error != 0) ::_exit(1);
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
   if (plan.warm_up != nullptr && !await_function(plan, inner)) ::_exit(1);
@@ -155,6 +170,7 @@ class Init {
     if (Trouble t = set_up(); t.error != 0) fail(t);
     Report ready;
     ready.kind = Report::Kind::kReady;
+    ready.has_tunnel = relay_ != nullptr;
     send(ready);
     loop();
   }
@@ -180,6 +196,7 @@ class Init {
 
   FileView view() const {
     FileView view;
+    view.resolv_conf = resolv_conf_;
     view.place = plan_.place;
     view.tmp_bytes = plan_.limits.tmp_bytes;
     view.tmp = plan_.tmp;
@@ -192,6 +209,10 @@ class Init {
   Trouble set_up() {
     ::setsid();  // no terminal
     const bool bare = plan_.layer == Layer::kBare;
+    FileDescriptor device =
+        plan_.tunnel == EntryPlan::Tunnel::kNone ? FileDescriptor() : hold_tunnel_device();
+    const std::string resolv_conf = text_of_file(plan_.resolv_conf);
+    resolvers_ = name_servers(resolv_conf);
     if (!bare) {
       // Hides where our control groups lie. Older kernels and some containers do not have it; then paths are seen.
       if (::unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
@@ -201,6 +222,8 @@ class Init {
         if (const int error = become(plan_.uid, plan_.gid, true); error != 0)
           return trouble(error, fmt::format("becoming user {}", plan_.uid));
       }
+      // Without datagrams, connections are made all the same.
+      resolv_conf_ = resolv_conf_inside(resolv_conf, resolvers_.size(), !device.is_open());
       if (Trouble t = enter_file_view(view()); t.error != 0) return t;
       if (is_root_layer(plan_.layer)) await(Command::Kind::kAttached);
     } else {
@@ -217,9 +240,10 @@ class Init {
     if (body_pid_ < 0) return trouble(errno, "starting the process");
     if (body_pid_ == 0) {
       ::close(inner[0]);
-      run_body(plan_, uid_, inner[1], signals_, body_);
+      run_body(plan_, uid_, inner[1], signals_, tunnel_plan(device), body_);
     }
     ::close(inner[1]);
+    static_cast<void>(device.close());  // its number is somebody else's soon
     close_all_but({plan_.control, plan_.memory_event, plan_.memory_peak_file, inner[0]});
     // Memory that runs out should end the function's processes rather than the one that must report it.
     write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
@@ -229,8 +253,8 @@ class Init {
     } else if (::prctl(PR_SET_DUMPABLE, 0) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
       return trouble(errno, "tying init to the supervisor");
     }
-    if (Trouble t = await_body(&listener_); t.error != 0) return t;
-    if (!waits_) begin_connections(plan_.host_loopback);
+    if (Trouble t = await_body(true); t.error != 0) return t;
+    if (!waits_) begin_connections(plan_.network.host_loopback);
     return {};
   }
 
@@ -243,7 +267,8 @@ class Init {
     return {};
   }
 
-  Trouble await_body(FileDescriptor* listener) {
+  // The first time, what init is to work with comes along.
+  Trouble await_body(bool takes_descriptors) {
     Entered entered;
     std::vector<FileDescriptor> descriptors;
     if (receive_message(inner_.get(), &entered, sizeof entered, &descriptors) != sizeof entered) {
@@ -252,18 +277,26 @@ class Init {
       return trouble(ECHILD,
                      fmt::format("entering the sandbox (the process ended with status {:#x})", status));
     }
-    if (listener != nullptr && !descriptors.empty()) *listener = std::move(descriptors.front());
+    if (takes_descriptors && !descriptors.empty()) {
+      listener_ = std::move(descriptors.front());
+      if (descriptors.size() > 1) tunnel_ = std::move(descriptors[1]);
+    }
     return entered.trouble;
   }
 
   void begin_connections(bool host_loopback) {
     inner_.close();
     if (!listener_.is_open()) return;
+    const bool bare = plan_.layer == Layer::kBare;
     Connector::Rules rules;
-    rules.own_network = plan_.layer != Layer::kBare;
+    rules.own_network = !bare;
     rules.host_loopback = host_loopback;
-    if (plan_.layer == Layer::kBare) rules.unix_sockets_in = plan_.inside.tmp;
-    connector_ = std::make_unique<Connector>(std::move(listener_), std::move(rules));
+    if (bare) rules.unix_sockets_in = plan_.inside.tmp;
+    Network network = plan_.network;
+    network.host_loopback = host_loopback;
+    egress_ = std::make_unique<Egress>(network, !bare, resolvers_);
+    connector_ = std::make_unique<Connector>(std::move(listener_), std::move(rules), *egress_);
+    if (tunnel_.is_open()) relay_ = std::make_unique<DatagramRelay>(std::move(tunnel_), *egress_);
   }
 
   // To the function that it was made ahead for.
@@ -286,10 +319,17 @@ class Init {
     if (Trouble t = become_small(); t.error != 0) return t;
     if (const int error = send_message(inner_.get(), &given, sizeof given); error != 0)
       return trouble(error, "handing the process out");
-    if (Trouble t = await_body(nullptr); t.error != 0) return t;
+    if (Trouble t = await_body(false); t.error != 0) return t;
     waits_ = false;
     begin_connections(given.host_loopback);
     return {};
+  }
+
+  TunnelPlan tunnel_plan(const FileDescriptor& device) const {
+    const Network& network = plan_.network;
+    if (!network.address.empty()) return {device.get(), network.address, network.prefix, false};
+    // Where the machine has no way by IPv6, names would be looked up and tried for nothing.
+    return {device.get(), kAddressInside, kPrefixInside, device.is_open() && has_way_by_ipv6()};
   }
 
   [[noreturn]] void loop() {
@@ -308,6 +348,11 @@ class Init {
         const int wanted = connector_->patience();
         if (wanted >= 0 && (patience < 0 || wanted < patience)) patience = wanted;
       }
+      if (relay_) {
+        relay_->add_to(polled);
+        const int wanted = relay_->patience();
+        if (wanted >= 0 && (patience < 0 || wanted < patience)) patience = wanted;
+      }
       if (::poll(polled.data(), polled.size(), patience) < 0) continue;
       if (polled[0].revents != 0) serve();
       if (polled[1].revents != 0) {
@@ -318,6 +363,7 @@ class Init {
       }
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
       if (connector_) connector_->serve();
+      if (relay_) relay_->serve();
       if (watches() && !look()) end(SIGKILL, true);
     }
   }
@@ -396,9 +442,13 @@ class Init {
   std::uint64_t told_peak_ = 0;
   uid_t uid_ = 0;
   pid_t body_pid_ = 0;
-  FileDescriptor inner_;     // to the body's process, until it runs the body
-  FileDescriptor listener_;  // until there is a connector
+  std::string resolv_conf_;  // text of /etc/resolv.conf
+  std::vector<sockaddr_storage> resolvers_;
+  FileDescriptor inner_;              // to the body's process, until it runs the body
+  FileDescriptor listener_, tunnel_;  // until there are a connector and a relay
+  std::unique_ptr<Egress> egress_;
   std::unique_ptr<Connector> connector_;
+  std::unique_ptr<DatagramRelay> relay_;
 };
 
 }  // namespace

@@ -31,6 +31,7 @@ struct Report {
   bool out_of_memory = false;  // kEnded: seen by the watch of memory, or told by the control group
   std::uint64_t memory_now = 0, memory_peak = 0;  // where there is no control group
   Trouble trouble;                                // kFailed
+  bool has_tunnel = false;                        // kReady
 };
 
 // All that the child needs, made ready before the fork: after it, nothing may fail for want of what only the parent has.
@@ -39,7 +40,10 @@ struct EntryPlan {
   Limits limits;
   Place place;
   Inside inside;
-  bool host_loopback = false;
+  Network network;
+  std::string resolv_conf;  // path of the machine's
+  enum class Tunnel { kNone, kIfPossible, kNeeded };
+  Tunnel tunnel = Tunnel::kNone;
   std::string tmp;  // folder or mount point for /tmp; empty: a tmpfs. Always there in kBare
   uid_t uid = 0;    // to become: as a number inside; in the root layers kGo's pid is added
   gid_t gid = 0;

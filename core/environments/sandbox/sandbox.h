@@ -19,6 +19,7 @@
 
 #include "base/result.h"
 #include "catalog/files.h"
+#include "model/egress.h"
 
 namespace lambed::sandbox {
 
@@ -50,10 +51,19 @@ struct Place {
   std::string runtime;                     // inside: /var/runtime; may be empty
 };
 
+// Which addresses it has, and what it may reach. Nothing of it is seen outside: whoever is spoken to sees the machine's address.
+struct Network {
+  bool host_loopback = false;  // may reach what listens on this machine's loopback and addresses
+  std::string address;         // IPv4; empty: as on AWS without a VPC. In kBare there is none
+  int prefix = 32;
+  std::optional<std::vector<EgressRule>> allowed;  // nothing: everything but what is never allowed
+  std::vector<Cidr> unreachable;                   // where environments live: nobody answers there
+};
+
 struct Spec {
   Limits limits;
   Place place;
-  bool host_loopback = false;  // may connect to what listens on this machine
+  Network network;
 };
 
 // Where the body finds its things: in kBare the host's own paths, else as on AWS.
@@ -100,7 +110,8 @@ inline constexpr char kEndedInSetUp[] = "EndedInSetUp";
 struct SupervisorOptions {
   std::string server = "lambed";  // names the control groups; letters, digits, '-' and '_'
   std::string scratch = "/tmp";   // where folders for /tmp are made
-  std::optional<Layer> layer;     // exactly this one, or an error; empty: the best there is
+  std::string resolv_conf = "/etc/resolv.conf";
+  std::optional<Layer> layer;  // exactly this one, or an error; empty: the best there is
 };
 
 class Supervisor {
@@ -113,6 +124,8 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   virtual Layer layer() const = 0;
+  // Datagrams of an environment reach the outside. Not where it has its own network and /dev/net/tun cannot be opened.
+  virtual bool lets_datagrams_out() const = 0;
 
   // Forks. The child enters the sandbox and ends with body's value as its exit status, by _exit. In it only 0, 1, 2 and `keep`
   // are open. Returns when the body is about to run. Errors: what could not be set up, and why; nothing is left then.

@@ -139,6 +139,8 @@ class KernelSupervisor final : public Supervisor {
           ErrorCode::ServiceException,
           fmt::format("a process in it ended with exit code {}, signal {}", ending.exit_code, ending.signal));
     }
+    // Later ones are made as the first one could be.
+    if (made->tunnel_ == EntryPlan::Tunnel::kIfPossible) made->tunnel_ = EntryPlan::Tunnel::kNone;
     return std::unique_ptr<Supervisor>(std::move(made));
   }
 
@@ -147,6 +149,9 @@ class KernelSupervisor final : public Supervisor {
   }
 
   Layer layer() const override { return layer_; }
+  bool lets_datagrams_out() const override {
+    return layer_ == Layer::kBare || tunnel_ == EntryPlan::Tunnel::kNeeded;
+  }
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
@@ -256,7 +261,8 @@ class KernelSupervisor final : public Supervisor {
         options_(options),
         program_(std::move(program)),
         first_user_(has_users_from(kFirstUser) ? kFirstUser : kFirstUserOfSmallMap),
-        mark_(own_mark()) {}
+        mark_(own_mark()),
+        tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
   Result<Child> make(const Spec& spec, const std::vector<int>& keep, const std::function<void()>* warm_up,
                      const std::function<int(const Inside&)>& body) {
@@ -267,7 +273,9 @@ class KernelSupervisor final : public Supervisor {
     plan.layer = layer_;
     plan.limits = spec.limits;
     plan.place = spec.place;
-    plan.host_loopback = spec.host_loopback;
+    plan.network = spec.network;
+    plan.resolv_conf = options_.resolv_conf;
+    plan.tunnel = tunnel_;
     plan.keep = keep;
     plan.warm_up = warm_up;
     plan.program = &program_;
@@ -384,7 +392,10 @@ class KernelSupervisor final : public Supervisor {
       const Command done{Command::Kind::kAttached, 0, 0};
       send_message(state.control.get(), &done, sizeof done);
     }
-    return state.await_ready(layer_);  // also of an init that is gone
+    auto ready = state.await_ready(layer_);  // also of an init that is gone
+    // What could be had once must be had always: functions do not lose their datagrams by chance.
+    if (ready.ok() && state.has_tunnel) tunnel_ = EntryPlan::Tunnel::kNeeded;
+    return ready;
   }
 
   Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
@@ -411,6 +422,7 @@ class KernelSupervisor final : public Supervisor {
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
   std::vector<gid_t> groups_;  // that this process had before
+  EntryPlan::Tunnel tunnel_;
   int count_ = 0;
 };
 
