@@ -30,7 +30,7 @@ function run(command, args, options = {}) {
 
 const needed =
   'It needs, on Debian and Ubuntu: apt-get install g++ cmake ninja-build pkg-config libsimdjson-dev nlohmann-json3-dev libzip-dev libsqlite3-dev libcurl4-openssl-dev ' +
-  'libcli11-dev libfmt-dev libssl-dev libboost-dev; for Python functions libpython3-dev, for Ruby functions ruby.';
+  'libcli11-dev libfmt-dev libssl-dev libseccomp-dev libboost-dev; for Python functions libpython3-dev, for Ruby functions ruby.';
 
 function mustRun(what, command, args) {
   const { ok, output } = run(command, args);
@@ -121,14 +121,15 @@ function build() {
   if (fs.readdirSync(path.dirname(folder)).length === 0) fs.rmdirSync(path.dirname(folder));
 }
 
-// The addon, and beside it the hosts, where the core looks for them.
+// The addon, and beside it the hosts and the program for workers, where the core looks for them.
 function place(built) {
   const hosts = fs.readdirSync(path.join(built, 'lambed')).filter((file) => file.endsWith('.so'));
+  const files = [...hosts, 'lambed-worker'];
   // Line tables are for whoever builds a checkout. Where there is no strip, the files are only larger.
-  run('strip', ['--strip-unneeded', path.join(built, 'lambed.node'), ...hosts.map((file) => path.join(built, 'lambed', file))]);
+  run('strip', ['--strip-unneeded', path.join(built, 'lambed.node'), ...files.map((file) => path.join(built, 'lambed', file))]);
   fs.rmSync(destination, { recursive: true, force: true });
   fs.mkdirSync(path.join(destination, 'lambed'), { recursive: true });
-  for (const file of hosts) fs.copyFileSync(path.join(built, 'lambed', file), path.join(destination, 'lambed', file));
+  for (const file of files) fs.copyFileSync(path.join(built, 'lambed', file), path.join(destination, 'lambed', file));
   // Last: while it is missing, nothing is there.
   fs.copyFileSync(path.join(built, 'lambed.node'), path.join(destination, 'lambed.node'));
   console.log(`lambed: built with hosts for ${hosts.map((file) => /host_([a-z]+)/.exec(file)[1]).join(', ')}`);

@@ -1,7 +1,9 @@
 // Isolation `process` side by side with `in_process`, in one sitting: a warm call, a large one, the first one, memory, and many
 // environments at once. Run by `./dev bench isolation`.
 #include <dirent.h>
+#include <fcntl.h>
 #include <lambed/gateway.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,7 +18,11 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "environments/channel/server_end.h"
+#include "environments/channel/worker_end.h"
 
 namespace {
 
@@ -59,6 +65,7 @@ double quantile(std::vector<double> values, double q) {
 lambed::GatewayOptions options() {
   lambed::GatewayOptions o;
   o.log_sink = std::make_shared<DroppingSink>();
+  o.worker_stock = 0;
   return o;
 }
 
@@ -195,24 +202,32 @@ void measure(const Language& language, bool quick) {
         "each way more\n",
         big.at("here").p50, big.at("apart").p50, copy, (big.at("apart").p50 - big.at("here").p50) / copy / 2);
   }
-  {
-    // A new function each time: nothing of it is warm but the launcher.
-    lambed::Gateway gateway(unfrozen);
-    for (const Isolation isolation : {Isolation::kInProcess, Isolation::kProcess}) {
-      std::vector<double> times;
-      for (int i = 0; i < (quick ? 5 : 25); ++i) {
-        const std::string name =
-            std::string(isolation == Isolation::kProcess ? "p" : "i") + std::to_string(i);
-        create(gateway, name, language, isolation, 1792);
-        const auto begin = Clock::now();
-        call(gateway, name, "{}");
-        times.push_back(microseconds(Clock::now() - begin) / 1000);
-        gateway.delete_function(name);
-      }
-      std::printf("  first response  %-10s %6.1f ms (p90 %.1f)\n",
-                  isolation == Isolation::kProcess ? "process" : "in_process", quantile(times, 0.5),
-                  quantile(times, 0.9));
+  // A new function each time: nothing of it is warm but the launcher; and with a stock, a worker that waits.
+  struct Start {
+    const char* name;
+    Isolation isolation;
+    int stock;
+  };
+  for (const Start& start :
+       {Start{"in_process", Isolation::kInProcess, 0}, Start{"process, stock 0", Isolation::kProcess, 0},
+        Start{"process, stock 2", Isolation::kProcess, 2}}) {
+    lambed::GatewayOptions stocked = unfrozen;
+    stocked.worker_stock = start.stock;
+    lambed::Gateway gateway(stocked);
+    std::vector<double> times;
+    for (int i = -1; i < (quick ? 5 : start.stock > 0 ? 15 : 25); ++i) {
+      const std::string name = "f" + std::to_string(i + 1);
+      create(gateway, name, language, start.isolation, 1792);
+      const auto begin = Clock::now();
+      call(gateway, name, "{}");
+      // The first one starts the host.
+      if (i >= 0) times.push_back(microseconds(Clock::now() - begin) / 1000);
+      gateway.delete_function(name);
+      // Until the stock is full again, on a busy machine too.
+      if (start.stock > 0) std::this_thread::sleep_for(std::chrono::milliseconds(2500));
     }
+    std::printf("  first response  %-16s %6.1f ms (p90 %.1f)\n", start.name, quantile(times, 0.5),
+                quantile(times, 0.9));
   }
   {
     lambed::GatewayOptions freezing = options();
@@ -229,6 +244,58 @@ void measure(const Language& language, bool quick) {
     }
     std::printf("  after a thaw    process %.0f us (p90 %.0f)\n", quantile(times, 0.5), quantile(times, 0.9));
   }
+}
+
+// What the memory that server and worker share makes 6 MB cost on their way in and out, up to the result that a caller gets. Both
+// ends in this process and on one thread, so that nothing but copying is measured. Copies take turns with them: one into fresh
+// memory, as a result needs it, and one into memory that is in use; what lies between the two is the kernel's work for pages.
+void measure_copies(bool quick) {
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);  // every large block is fresh memory, as in `lambed serve`
+  constexpr std::size_t kBytes = 6 * 1024 * 1024;
+  namespace channel = lambed::channel;
+  const std::string large(kBytes, 'x');
+  auto memory = channel::SharedMemory::create(
+      {.order = kBytes + channel::kTextBytes, .answer = kBytes + channel::kTextBytes});
+  if (!memory.ok()) std::abort();
+  auto other = channel::SharedMemory::open(lambed::Descriptor(fcntl(memory->file(), F_DUPFD_CLOEXEC, 0)));
+  if (!other.ok()) std::abort();
+  channel::ServerEnd server(std::move(*memory));
+  channel::WorkerEnd worker(std::move(*other));
+  std::string used = large;
+  std::vector<double> copies, used_copies, in, out;
+  for (std::uint64_t round = 1; round <= (quick ? 20 : 200); ++round) {
+    const auto begin = Clock::now();
+    const std::string copy(large.data(), large.size());
+    if (copy[kBytes / 2] != 'x') std::abort();
+    const auto copied_fresh = Clock::now();
+    used.assign(copy);
+    const auto copied = Clock::now();
+    channel::Order order;
+    order.token = round;
+    order.event = large;
+    lambed_invocation invocation{};
+    if (!server.post(order) || !worker.take(invocation)) std::abort();
+    const auto there = Clock::now();
+    lambed_outcome outcome{};
+    outcome.payload = {large.data(), large.size()};
+    worker.answer(channel::AnswerKind::kCompleted, round, outcome);
+    channel::Answer answer;
+    if (server.look(answer) != channel::News::kAnswer) std::abort();
+    const std::string result(answer.payload);
+    if (result[kBytes / 2] != 'x') std::abort();
+    const auto back = Clock::now();
+    if (round == 1) continue;  // the pages of the memory are new
+    copies.push_back(microseconds(copied_fresh - begin));
+    used_copies.push_back(microseconds(copied - copied_fresh));
+    in.push_back(microseconds(there - copied));
+    out.push_back(microseconds(back - there));
+  }
+  const double copy = quantile(copies, 0.5);
+  std::printf("\n6 MB: one copy into fresh memory %.0f us, into used memory %.0f us\n", copy,
+              quantile(used_copies, 0.5));
+  std::printf(
+      "  the way in %.0f us: %.2f copies; the way out, to the caller's result, %.0f us: %.2f copies\n",
+      quantile(in, 0.5), quantile(in, 0.5) / copy, quantile(out, 0.5), quantile(out, 0.5) / copy);
 }
 
 // Many environments alive at once: each call holds one.
@@ -273,10 +340,12 @@ int main(int count, char** words) {
     } else if (std::strcmp(words[i], "--language") == 0 && i + 1 < count) {
       only = words[++i];
     } else {
-      std::printf("bench_isolation [--quick] [--language python|node|ruby]\n");
+      std::printf("bench_isolation [--quick] [--language python|node|ruby|none]\n");
       return 2;
     }
   }
+  if (only.empty() || only == "none") measure_copies(quick);
+  if (only == "none") return 0;
   for (const Language& language : kLanguages)
     if (only.empty() || only == language.name) measure(language, quick);
   measure_many(kLanguages[0], quick ? 20 : 200);

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "catalog/readers.h"
+
 namespace lambed::catalog {
 
 namespace fs = std::filesystem;
@@ -80,6 +82,7 @@ Result<void> PackageRoot::make() {
       if (errno == ENOENT) continue;
       return disk_error("lock", folder, errno);
     }
+    open_to_readers(folder);
     folder_ = std::move(folder);
     lock_ = std::move(lock);
     owner_ = ::getpid();
@@ -92,7 +95,11 @@ Result<std::string> PackageRoot::subfolder(const std::string& name) {
     if (auto made = make(); !made.ok()) return made.error();
   }
   std::string path = folder_ + "/" + name;
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return disk_error("create", path, errno);
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    open_to_readers(path);
+  } else if (errno != EEXIST) {
+    return disk_error("create", path, errno);
+  }
   return path;
 }
 

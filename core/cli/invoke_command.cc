@@ -114,6 +114,7 @@ GatewayOptions gateway_options(const InvokeOptions& options) {
   gateway.log_sink = make_stderr_sink();
   gateway.close_grace = kCloseGrace;
   gateway.interrupt_grace = kCloseGrace;
+  gateway.worker_stock = 0;  // nobody comes after
   return gateway;
 }
 

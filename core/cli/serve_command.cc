@@ -27,6 +27,7 @@
 #include "cli/function_folders.h"
 #include "cli/listen_address.h"
 #include "cli/runtime_probe.h"
+#include "cli/serve_isolation.h"
 #include "gateway/durable_storage.h"
 #include "lambed/telemetry.h"
 #include "model/networks.h"
@@ -101,6 +102,7 @@ api::ApiOptions api_options(const ServeOptions& options) {
   api.gateway.require_strict_isolation = options.require_isolation == "strict";
   api.gateway.allow_host_loopback = options.allow_host_loopback;
   if (!options.networks.empty()) api.gateway.networks = networks_in(options.networks);
+  api.gateway.worker_stock = options.worker_stock;
   if (!options.quiet) api.log_sink = make_stderr_sink();
   api.access_log = access_log_of(options.access_log);
   return api;
@@ -124,21 +126,18 @@ void check(const ServeOptions& options) {
   if (!is_account) throw CommandError(fmt::format("--account {}: an account is 12 digits", options.account));
 }
 
-std::string welcome(const ServeOptions& options, std::uint16_t port, const ListenAddress& address,
-                    std::size_t functions, bool has_functions) {
+std::string welcome(const ServeOptions& options, const std::string& isolation, std::uint16_t port,
+                    const ListenAddress& address, std::size_t functions, bool has_functions) {
   const std::string url = fmt::format("http://{}:{}", address.shown_host(), port);
   std::string text = fmt::format("lambed {} serves the Lambda API at {}\n", LAMBED_VERSION, url);
   text += fmt::format("  account    {} in {}; another where a request's signature names one\n",
                       options.account, options.region);
   text += "  runtimes   " + installed_runtimes() + "\n";
+  text += isolation;
   text +=
-      options.isolation == "process"
-          ? "  isolation  process: each environment is a sandboxed process of its own. Signatures are not\n"
-          : "  isolation  in_process: functions run inside this process and can do what it can. Signatures "
-            "are "
-            "not\n";
-  text +=
-      "             verified: who reaches this port can upload code, so it listens on this machine only\n";
+      "  access     signatures are not verified: who reaches this port can upload code, so it listens on "
+      "this "
+      "machine only\n";
   text += options.data.empty() ? std::string(
                                      "  storage    in memory: functions and waiting events are gone when "
                                      "this ends (--data DIR keeps them)\n")
@@ -183,10 +182,9 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
       ->type_name("SET")
       ->check(CLI::IsMember({"classic", "current"}));
   command
-      .add_option(
-          "--isolation", options.isolation,
-          "Of functions that are created here: in_process (the default) or process, a sandboxed process "
-          "for each environment")
+      .add_option("--isolation", options.isolation,
+                  "Of functions that are created here: process (the default), a sandboxed process for each "
+                  "environment, or in_process, inside the server")
       ->type_name("KIND")
       ->check(CLI::IsMember({"in_process", "process"}));
   command
@@ -203,6 +201,12 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
       .add_option("--networks", options.networks,
                   "With --isolation process: the VPCs, subnets and security groups that VpcConfig may name")
       ->type_name("FILE");
+  command
+      .add_option("--worker-stock", options.worker_stock,
+                  "With --isolation process: workers of each language that wait ready for the next cold "
+                  "start (2); 0: none")
+      ->type_name("N")
+      ->check(CLI::Range(0, 100));
   command
       .add_option("--auth", options.auth,
                   "none (the default, and all there is yet): signatures are not verified")
@@ -244,6 +248,7 @@ void declare_serve(CLI::App& command, ServeOptions& options) {
 int run_serve(const ServeOptions& options) {
   check(options);
   const ListenAddress address = loopback_address(options.listen);
+  const std::string isolation = isolation_of(options);
   EndingSignals signals;
   raise_descriptor_limit();
   keep_memory_small();
@@ -281,7 +286,8 @@ int run_serve(const ServeOptions& options) {
   }
   api.set_server(&*server);
   fmt::print(stderr, "{}",
-             welcome(options, server->port(), address, folders ? folders->loaded() : 0, folders.has_value()));
+             welcome(options, isolation, server->port(), address, folders ? folders->loaded() : 0,
+                     folders.has_value()));
   std::fflush(stderr);
 
   wait_for_signal(signals);

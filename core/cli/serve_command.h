@@ -14,7 +14,7 @@ struct ServeOptions {
   std::string listen = "127.0.0.1:9001";
   std::string data;
   std::string functions;
-  std::string isolation = "in_process";
+  std::string isolation = "process";
   std::string require_isolation = "any";
   std::string quotas = "classic";
   std::string region = "us-east-1";
@@ -29,6 +29,7 @@ struct ServeOptions {
   bool strict_runtimes = false;
   bool quiet = false;
   int loops = 0;
+  int worker_stock = 2;
   int drain_s = 10;
 };
 

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "environments/told_options.h"
+
 namespace lambed::environments {
 namespace {
-
-lambed_slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
 using enum EnvironmentState;
 
@@ -46,34 +46,10 @@ Environment::Environment(std::shared_ptr<EnvironmentOwner> owner, Host& host, En
            spec_.json_logs ? LogFormat::kJson : LogFormat::kText) {}
 
 Result<void> Environment::open(Nanos init_deadline) {
-  std::vector<lambed_slice> layers;
-  for (const std::string& layer : spec_.layers) layers.push_back(slice(layer));
-  std::vector<lambed_variable> variables;
-  for (const auto& [name, value] : spec_.variables) variables.push_back({slice(name), slice(value)});
-
-  lambed_environment_options options{};
-  options.size = sizeof options;
-  options.user = this;
-  options.function_name = slice(spec_.function_name);
-  options.function_version = slice(spec_.function_version);
-  options.function_id = slice(spec_.function_id);
-  options.code_id = slice(spec_.code_id);
-  options.runtime = slice(spec_.runtime);
-  options.handler = slice(spec_.handler);
-  options.task_root = slice(spec_.task_root);
-  options.layers = layers.data();
-  options.layer_count = layers.size();
-  options.variables = variables.data();
-  options.variable_count = variables.size();
-  options.memory_limit = spec_.memory_limit;
-  options.init_deadline = init_deadline;
-  options.log_group = slice(spec_.log_group);
-  options.log_stream = slice(spec_.log_stream);
-  options.json_logs = spec_.json_logs ? 1 : 0;
-
+  const ToldOptions options(spec_, this, init_deadline);
   log_.init_start(std::string(host_.language()) + ":" + host_.interpreter_version(), {});
   std::lock_guard lock(host_.opening());
-  return host_.open(*this, options, &handle_);
+  return host_.open(*this, options.get(), &handle_);
 }
 
 void Environment::write_log(lambed_stream stream, std::string_view bytes, std::int64_t realtime_us) {

@@ -72,7 +72,7 @@ Result<environments::Host*> EnvironmentPool::find_host() const {
   const environments::HostOptions wanted =
       found == options.host_options.end() ? environments::HostOptions{} : found->second;
   if (version_->configuration.isolation == Isolation::kProcess)
-    return process::process_host_for(version_->configuration.runtime, wanted,
+    return process::process_host_for(version_->configuration.runtime, wanted, options.worker_stock,
                                      options.require_strict_isolation);
   return environments::HostRegistry::instance().host_for(language, wanted);
 }

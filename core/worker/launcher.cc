@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -88,8 +89,10 @@ void Launcher::watch(int descriptor, std::uint64_t tag) {
 int Launcher::run() {
   for (;;) {
     std::array<epoll_event, 64> events{};
-    const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), -1);
+    const int count = epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), patience());
     if (count < 0 && errno != EINTR) break;
+    // Only when nobody wants anything.
+    if (count == 0 && stock_) stock_->add();
     bool server_lives = true;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -98,6 +101,8 @@ int Launcher::run() {
       } else if (event.data.u64 == kControl) {
         if ((event.events & EPOLLOUT) != 0) flush();
         if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) server_lives = receive() && server_lives;
+      } else if ((event.data.u64 & Stock::kTag) != 0) {
+        stock_->look(event.data.u64);
       } else {
         worker_ended(event.data.u64);
       }
@@ -106,6 +111,15 @@ int Launcher::run() {
   }
   end_all();
   return 0;
+}
+
+// How long there may be nothing to do before the stock is filled up.
+int Launcher::patience() const {
+  const Nanos at = stock_ ? stock_->refill_at() : kNever;
+  if (at == kNever) return -1;
+  constexpr Nanos kMillisecond = 1'000'000;
+  return static_cast<int>(
+      std::clamp<Nanos>((at - SystemClock().now() + kMillisecond - 1) / kMillisecond, 0, INT_MAX));
 }
 
 bool Launcher::receive() {
@@ -134,7 +148,7 @@ bool Launcher::handle(channel::Packet packet) {
   if (kind == channel::MessageKind::kSpawn && supervisor_ != nullptr) {
     const auto wanted = channel::decode_spawn(packet.bytes);
     if (!wanted || packet.descriptors.size() != 3) return false;
-    spawn(*wanted, std::move(packet.descriptors));
+    spawn(*wanted, packet.bytes, std::move(packet.descriptors));
     return true;
   }
   if (kind == channel::MessageKind::kAct && supervisor_ != nullptr) {
@@ -171,6 +185,12 @@ void Launcher::greet(const channel::Hello& hello) {
   sandbox::Supervisor::remove_leavings();  // of launchers that were killed together with their servers
   sandbox::SupervisorOptions options;
   if (!hello.server.empty()) options.server = hello.server;
+  if (const char* word = std::getenv("LAMBED_SANDBOX_LAYER"); word != nullptr && *word != 0) {
+    options.layer = sandbox::layer_of_word(word);
+    if (!options.layer)
+      return refuse("LAMBED_SANDBOX_LAYER is '" + std::string(word) +
+                    "', which is none of cgroup2, cgroup1, user and bare.");
+  }
   auto supervisor = sandbox::Supervisor::create(options);
   if (!supervisor.ok()) return refuse(supervisor.error().message());
   supervisor_ = std::move(*supervisor);
@@ -181,27 +201,59 @@ void Launcher::greet(const channel::Hello& hello) {
   ready.notices = WorkerCore::take_start_notices();
   ready.ok = true;
   send(channel::encode(ready), {});
+  begin_stock(hello.worker_stock);
 }
 
-void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descriptors) {
+void Launcher::begin_stock(std::size_t wanted) {
+  if (wanted == 0 || !supervisor_->can_prepare()) return;
+  stock_.emplace(wanted, *plugin_, *supervisor_, poll_.get(),
+                 [this](const std::vector<int>& kept, const std::function<void()>& warm_up,
+                        const std::function<int(const sandbox::Inside&)>& body) {
+                   return fork(kept, [&](const std::vector<int>& keep) {
+                     return supervisor_->prepare(runtime_paths_, keep, warm_up, body);
+                   });
+                 });
+}
+
+Result<sandbox::Child> Launcher::fork(
+    std::vector<int> keep, const std::function<Result<sandbox::Child>(const std::vector<int>&)>& make) {
   const bool is_warm = plugin_->runs_before_fork();
+  keep.insert(keep.end(), interpreter_descriptors_.begin(), interpreter_descriptors_.end());
+  if (is_warm && plugin_->api().before_fork() != 0)
+    return Error(ErrorCode::ServiceException, "The interpreter cannot be forked.");
+  auto made = make(keep);
+  if (is_warm) plugin_->api().after_fork(0);
+  return made;
+}
+
+Result<sandbox::Child> Launcher::fork_worker(const channel::Spawn& wanted,
+                                             std::vector<Descriptor> descriptors) {
   WorkerStreams streams{std::move(descriptors[0]), std::move(descriptors[1]), std::move(descriptors[2])};
-  std::vector<int> keep = interpreter_descriptors_;
-  for (const Descriptor* d : {&streams.memory, &streams.output, &streams.error}) keep.push_back(d->get());
-  const auto fork_one = [&]() -> Result<sandbox::Child> {
-    if (is_warm && plugin_->api().before_fork() != 0)
-      return Error(ErrorCode::ServiceException, "The interpreter cannot be forked.");
-    auto made = supervisor_->spawn(spec_of(wanted), keep, [&](const sandbox::Inside& inside) {
-      return run_worker(*plugin_, wanted, inside, std::move(streams));
+  const std::vector<int> keep = {streams.memory.get(), streams.output.get(), streams.error.get()};
+  const auto fork_one = [&] {
+    return fork(keep, [&](const std::vector<int>& kept) {
+      return supervisor_->spawn(spec_of(wanted), kept, [&](const sandbox::Inside& inside) {
+        return run_worker(*plugin_, std::nullopt, wanted, inside, std::move(streams));
+      });
     });
-    if (is_warm) plugin_->api().after_fork(0);
-    return made;
   };
   auto child = fork_one();
   // No handler has run yet. Whatever has killed it while it was set up need not meet the next one.
   for (int tries = 1; tries < kMostTries && !child.ok() && child.error().reason() == sandbox::kEndedInSetUp;
        ++tries)
     child = fork_one();
+  return child;
+}
+
+void Launcher::spawn(const channel::Spawn& wanted, const std::string& order,
+                     std::vector<Descriptor> descriptors) {
+  std::optional<sandbox::Child> ready;
+  if (stock_) {
+    ready = stock_->hand_out(wanted, spec_of(wanted), order,
+                             {descriptors[0].get(), descriptors[1].get(), descriptors[2].get()});
+  }
+  auto child =
+      ready ? Result<sandbox::Child>(std::move(*ready)) : fork_worker(wanted, std::move(descriptors));
   if (!child.ok()) {
     send(channel::encode(failed(wanted.id, child.error().message())), {});
     return;
@@ -211,6 +263,7 @@ void Launcher::spawn(const channel::Spawn& wanted, std::vector<Descriptor> descr
   if (auto file = supervisor_->memory_peak_file(*child); file.is_open()) handles.emplace_back(file.release());
   const auto [place, is_new] = workers_.emplace(wanted.id, std::move(*child));
   watch(place->second.pidfd(), wanted.id);
+  if (stock_) stock_->starts(wanted.id);
   send(channel::encode(started), std::move(handles));
 }
 
@@ -231,7 +284,8 @@ void Launcher::act(const channel::Act& wanted) {
       // One that does not run again would keep its caller waiting for its timeout.
       if (!supervisor_->thaw(child).ok()) supervisor_->kill(child);
       return;
-    case channel::Deed::kBeginQuota:
+    case channel::Deed::kBeginQuota:  // with the first call
+      if (stock_) stock_->has_started(wanted.id);
       static_cast<void>(supervisor_->begin_cpu_quota(child).ok());
       return;
   }
@@ -243,6 +297,7 @@ void Launcher::worker_ended(std::uint64_t id) {
   epoll_ctl(poll_.get(), EPOLL_CTL_DEL, it->second.pidfd(), nullptr);
   const sandbox::Ending ending = supervisor_->finish(std::move(it->second));
   workers_.erase(it);
+  if (stock_) stock_->has_started(id);
   channel::Ended ended;
   ended.id = id;
   ended.exit_code = ending.exit_code;
@@ -274,6 +329,9 @@ void Launcher::flush() {
 }
 
 void Launcher::end_all() {
+  std::uint64_t number = Stock::kTag;
+  for (sandbox::Child& child : stock_ ? stock_->take_all() : std::vector<sandbox::Child>())
+    workers_.emplace(number++, std::move(child));
   for (auto& [id, child] : workers_) supervisor_->kill(child);
   const Nanos end = SystemClock().now() + kEndPatience;
   for (auto& [id, child] : workers_) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "environments/channel/packet.h"
 #include "environments/sandbox/sandbox.h"
 #include "worker/plugin.h"
+#include "worker/stock.h"
 
 namespace lambed::worker {
 
@@ -35,10 +37,16 @@ class Launcher {
   using Workers = std::map<std::uint64_t, sandbox::Child>;
 
   void watch(int descriptor, std::uint64_t tag);
+  int patience() const;
   bool receive();  // false: the server is gone
   bool handle(channel::Packet packet);
   void greet(const channel::Hello& hello);
-  void spawn(const channel::Spawn& spawn, std::vector<Descriptor> descriptors);
+  void begin_stock(std::size_t wanted);
+  void spawn(const channel::Spawn& spawn, const std::string& order, std::vector<Descriptor> descriptors);
+  Result<sandbox::Child> fork_worker(const channel::Spawn& spawn, std::vector<Descriptor> descriptors);
+  // With the interpreter ready for it, and its own descriptors among those kept.
+  Result<sandbox::Child> fork(std::vector<int> keep,
+                              const std::function<Result<sandbox::Child>(const std::vector<int>&)>& make);
   void act(const channel::Act& act);
   void worker_ended(std::uint64_t id);
   void send(std::string bytes, std::vector<Descriptor> descriptors);
@@ -55,6 +63,7 @@ class Launcher {
   std::vector<int>
       interpreter_descriptors_;  // that it opened when it started: its copies in workers need them
   Workers workers_;
+  std::optional<Stock> stock_;  // nothing: none is wanted, or none can be had
   struct Outgoing {
     std::string bytes;
     std::vector<Descriptor> descriptors;

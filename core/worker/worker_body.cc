@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "environments/channel/shared_memory.h"
+#include "environments/told_options.h"
 #include "worker/worker_core.h"
 
 namespace lambed::worker {
@@ -41,8 +42,10 @@ channel::Pairs variables_inside(const channel::Spawn& spawn, const sandbox::Insi
   return variables;
 }
 
+// Not clearenv(): that leaves no list at all, which Ruby does not reckon with.
 void set_environment(const channel::Pairs& variables) {
-  clearenv();
+  static char* nothing[] = {nullptr};
+  environ = nothing;
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
 }
 
@@ -56,10 +59,23 @@ void refuse(WorkerCore& core, std::string_view message) {
 
 }  // namespace
 
-int run_worker(const Plugin& plugin, const channel::Spawn& spawn, const sandbox::Inside& inside,
-               WorkerStreams streams) {
-  if (plugin.runs_before_fork()) plugin.api().after_fork(1);
+StartedPlugin start_plugin(const Plugin& plugin) {
+  StartedPlugin result;
   reset_signals();
+  if (plugin.runs_before_fork()) {
+    plugin.api().after_fork(1);
+    return result;
+  }
+  if (const auto started = plugin.start(WorkerCore::table()); !started.ok())
+    result.problem = started.error().what();
+  result.notices = WorkerCore::take_start_notices();
+  return result;
+}
+
+int run_worker(const Plugin& plugin, std::optional<StartedPlugin> started, const channel::Spawn& spawn,
+               const sandbox::Inside& inside, WorkerStreams streams) {
+  // A forked interpreter wants to know at once; one that is to be started wants to see the function's variables.
+  if (!started && plugin.runs_before_fork()) started = start_plugin(plugin);
   dup2(streams.output.get(), STDOUT_FILENO);
   dup2(streams.error.get(), STDERR_FILENO);
   streams.output.reset();
@@ -73,48 +89,27 @@ int run_worker(const Plugin& plugin, const channel::Spawn& spawn, const sandbox:
   }
   auto* core =
       new WorkerCore(std::move(*memory));  // plugins' threads may look at it until the process is gone
-  const channel::Pairs all_variables = variables_inside(spawn, inside);
-  set_environment(all_variables);
+  channel::Spawn told = spawn;             // as seen from inside
+  told.task_root = inside.task_root;
+  told.layers.clear();
+  if (!inside.layers.empty()) told.layers.push_back(inside.layers);
+  told.variables = variables_inside(spawn, inside);
+  set_environment(told.variables);
   if (chdir(inside.task_root.c_str()) != 0) {
     refuse(*core, "The folder with the code, " + spawn.task_root + ", cannot be entered from its sandbox.");
     return 1;
   }
-  if (!plugin.runs_before_fork()) {
-    if (const auto started = plugin.start(WorkerCore::table()); !started.ok()) {
-      refuse(*core, started.error().what());
-      return 1;
-    }
-    for (const std::string& notice : WorkerCore::take_start_notices())
-      core->log(channel::kNoticeStream, slice(notice), 0);
+  if (!started) started = start_plugin(plugin);
+  if (!started->problem.empty()) {
+    refuse(*core, started->problem);
+    return 1;
   }
+  for (const std::string& notice : started->notices) core->log(channel::kNoticeStream, slice(notice), 0);
 
-  std::vector<lambed_slice> layers;
-  if (!inside.layers.empty()) layers.push_back(slice(inside.layers));
-  std::vector<lambed_variable> variables;
-  for (const auto& [name, value] : all_variables) variables.push_back({slice(name), slice(value)});
-  lambed_environment_options options{};
-  options.size = sizeof options;
-  options.user = core;
-  options.function_name = slice(spawn.function_name);
-  options.function_version = slice(spawn.function_version);
-  options.function_id = slice(spawn.function_id);
-  options.code_id = slice(spawn.code_id);
-  options.runtime = slice(spawn.runtime);
-  options.handler = slice(spawn.handler);
-  options.task_root = slice(inside.task_root);
-  options.layers = layers.data();
-  options.layer_count = layers.size();
-  options.variables = variables.data();
-  options.variable_count = variables.size();
-  options.memory_limit = spawn.memory_limit;
-  options.init_deadline = spawn.init_deadline;
-  options.log_group = slice(spawn.log_group);
-  options.log_stream = slice(spawn.log_stream);
-  options.json_logs = spawn.json_logs ? 1 : 0;
-
+  const environments::ToldOptions options(told, core, spawn.init_deadline);
   std::array<char, 1024> message{};
   lambed_environment* environment = nullptr;
-  if (plugin.api().open(&options, &environment, message.data(), message.size()) != 0) {
+  if (plugin.api().open(&options.get(), &environment, message.data(), message.size()) != 0) {
     message.back() = '\0';
     refuse(*core, message.data());
     return 1;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "process/workers.h"
+#include "support/slowness.h"
 
 namespace lambed::testing {
 namespace {
@@ -148,7 +149,7 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_killed_leaves_nothing) {
       }
       return survivors.empty();
     };
-    BOOST_TEST(await(are_gone, 1s), "after a second there are " << survivors);
+    BOOST_TEST(await(are_gone, 1s * slowness()), "after a second there are " << survivors);
     BOOST_TEST_MESSAGE(family.size() << " processes gone after "
                                      << (std::chrono::steady_clock::now() - begin) / 1ms << " ms");
   }
@@ -179,6 +180,9 @@ BOOST_AUTO_TEST_CASE(a_server_that_is_killed_leaves_nothing) {
 BOOST_AUTO_TEST_CASE(serves_until_it_is_killed) {
   const auto& suite = boost::unit_test::framework::master_test_suite();
   if (suite.argc < 2 || std::string(suite.argv[1]) != "serve") return;
+  GatewayOptions stocked = options();
+  stocked.worker_stock = 2;
+  gateway.emplace(stocked);
   create("hello", "echo");
   std::vector<std::thread> callers;
   std::atomic<int> calls{0};

@@ -14,14 +14,9 @@
 #include <vector>
 
 #include "core/gateway/scripted.h"
+#include "support/sanitized.h"
 
 namespace lambed::testing {
-
-#ifdef LAMBED_SANITIZED
-constexpr bool kIsSanitized = true;
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 struct ProcessInfo {
   pid_t pid = 0;
@@ -106,6 +101,12 @@ struct WorkersFixture : ScriptedFixture {
                         worker_processes().size() << " processes of workers were left behind");
   }
 
+  // Without a stock, so that every process is one of a function's; stock_test.cc is about those that wait.
+  GatewayOptions options() const {
+    GatewayOptions without = ScriptedFixture::options();
+    without.worker_stock = 0;
+    return without;
+  }
   CreateFunctionRequest isolated(const std::string& name, const std::string& script) const {
     CreateFunctionRequest request = function(name, script);
     request.isolation = Isolation::kProcess;

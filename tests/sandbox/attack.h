@@ -42,6 +42,11 @@ struct Attack {
   bool needs_root = false;  // only root can do it where nothing stops it: tried from root's layers alone
   // Its first step is a user namespace: on a machine that gives none, such as a chroot, nobody needs to stop it.
   bool uses_user_namespace = false;
+  // What it may end as besides in the bare layer of kernels older than Linux 6.12, whose Landlock knows no scopes: gaps that the
+  // table of what is enforced names.
+  const char* without_scopes = "";
+  // Kernels before Linux 6.13 let nobody but root do it: it need not work where nothing stops it.
+  bool is_newer = false;
 };
 
 const std::vector<Attack>& attacks_on_files();

@@ -100,6 +100,17 @@ int remove_own_code(const Site&, const Inside& inside) {
              ? errno
              : outcome(::unlink((inside.task_root + "/victim").c_str()));
 }
+int empty_own_code(const Site&, const Inside& inside) {
+  return outcome(::truncate((inside.task_root + "/victim").c_str(), 4));
+}
+int empty_own_code_by_opening(const Site&, const Inside& inside) {
+  return outcome(::open((inside.task_root + "/victim").c_str(), O_RDONLY | O_TRUNC));
+}
+int empty_own_code_by_opening_for_nothing(const Site&, const Inside& inside) {
+  return outcome(::open((inside.task_root + "/victim").c_str(), O_ACCMODE | O_TRUNC));
+}
+// To what it is long: the next attack still wants to read it.
+int cut_the_store(const Site& site, const Inside&) { return outcome(::truncate(site.store.c_str(), 6)); }
 int open_own_code_to_all(const Site&, const Inside& inside) {
   return outcome(::chmod((inside.task_root + "/code").c_str(), 0777));
 }
@@ -143,6 +154,11 @@ const std::vector<Attack>& attacks_on_files() {
       {"remove its own code", remove_own_code, "EROFS", "EROFS", "EACCES"},
       // Landlock does not know chmod: code that belongs to the server's own user can be changed so.
       {"chmod its own code", open_own_code_to_all, "EROFS", "EROFS", "EPERM|done"},
+      {"empty its own code", empty_own_code, "EROFS", "EROFS", "EACCES|EPERM"},
+      {"empty its own code by opening it", empty_own_code_by_opening, "EROFS", "EROFS", "EACCES|EPERM"},
+      {"empty its own code by opening it for nothing", empty_own_code_by_opening_for_nothing, "EROFS",
+       "EROFS", "EACCES|EPERM"},
+      {"cut the store off", cut_the_store, "ENOENT", "ENOENT", "EACCES|EPERM"},
       {"change a layer", change_layer, "EROFS", "EROFS", "EACCES"},
       {"change the runtime", change_runtime, "EROFS", "EROFS", "EACCES"},
       {"plant a file in the server's folder", write_into_server_folder, "ENOENT", "ENOENT", "EACCES"},

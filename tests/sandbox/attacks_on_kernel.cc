@@ -157,7 +157,7 @@ const std::vector<Attack>& attacks_on_kernel() {
       {"read the kernel's log", read_the_kernel_log, "EPERM", "EPERM", "EPERM", true},
       {"weaken its address space", weaken_addresses, "ENOSYS", "ENOSYS", "ENOSYS"},
       {"move the server's pages", move_pages_of_server, "EPERM", "EPERM", "EPERM"},
-      {"advise on memory by pidfd", advise_server, "EPERM", "EPERM", "EPERM"},
+      {"advise on memory by pidfd", advise_server, "EPERM", "EPERM", "EPERM", false, false, "", true},
       {"call what the filter does not know", call_what_is_not_known, "ENOSYS", "ENOSYS", "ENOSYS"},
   };
   return attacks;

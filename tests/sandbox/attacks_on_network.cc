@@ -234,7 +234,7 @@ const std::vector<Attack>& attacks_on_network() {
       {"reach a Unix socket by a link in /tmp", reach_unix_socket_by_link, "ENOENT", "ENOENT", "EPERM"},
       {"reach an abstract socket", reach_abstract_socket, "ECONNREFUSED", "ECONNREFUSED", "EPERM"},
       {"send to an abstract socket", send_to_abstract_socket, "ECONNREFUSED|EPERM", "ECONNREFUSED|EPERM",
-       "EPERM"},
+       "EPERM", false, false, "done"},
   };
   return attacks;
 }

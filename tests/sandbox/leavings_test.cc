@@ -9,6 +9,7 @@
 #include <random>
 
 #include "sandbox/lifecycle.h"
+#include "support/slowness.h"
 
 namespace lambed::testing {
 namespace {
@@ -60,14 +61,24 @@ BOOST_AUTO_TEST_CASE(a_hundred_environments_that_end_in_every_way_leave_nothing)
     std::mt19937 random(4711);  // NOLINT: the same every time
     for (int i = 0; i < 100; ++i) {
       const int way = static_cast<int>(random() % 4);
-      auto child = supervisor.spawn(scratch.spec(), {}, [way](const Inside& inside) {
+      const auto body = [way](const Inside& inside) {
         std::ofstream(inside.tmp + "/file") << "left";
         if (way == 0) return 0;
         if (way == 1) return ::raise(SIGKILL);
         if (way == 2) (void)!::fork();
         return ::pause();
-      });
+      };
+      // Half of them waited for their function; some of those in vain.
+      const bool waits = i % 2 == 1 && supervisor.can_prepare();
+      auto child = waits ? supervisor.prepare(
+                               {}, {}, [] {}, body)
+                         : supervisor.spawn(scratch.spec(), {}, body);
       if (!child) return child.error().message();
+      if (waits && i % 8 == 1) {
+        supervisor.kill(*child);
+      } else if (waits) {
+        if (auto given = supervisor.hand_out(*child, scratch.spec()); !given) return given.error().message();
+      }
       if (way == 2 && !supervisor.freeze(*child)) return "it cannot be frozen";
       if (way >= 2) supervisor.kill(*child);
       end_of(supervisor, std::move(*child));
@@ -113,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_supervisor_that_is_killed_takes_its_environments_along_an
     BOOST_TEST((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL), where << ": " << status);
     BOOST_TEST(started->load() == 12, where);
     pollfd polled{alive[0], POLLIN, 0};
-    BOOST_TEST(::poll(&polled, 1, 1000) == 1, where << ": processes live on after a second");
+    BOOST_TEST(::poll(&polled, 1, 1000 * slowness()) == 1, where << ": processes live on after a second");
     ::close(alive[0]);
     Supervisor::remove_leavings(scratch.path());
     BOOST_TEST(cgroups_of("killed") == 0U, where);
@@ -183,7 +194,7 @@ BOOST_AUTO_TEST_CASE(what_an_environment_costs_is_said) {
     std::fprintf(stderr, "%s: fork %.2f ms, spawn %.2f ms, kill %.2f ms (p50)\n", name_of(supervisor.layer()),
                  fork_ms, spawn_ms, kill_ms);
     // Ten times the aims: this is about a mistake in the order, not about a busy machine.
-    return spawn_ms < fork_ms + 50 && kill_ms < 50
+    return spawn_ms < fork_ms + 50 * slowness() && kill_ms < 50 * slowness()
                ? ""
                : fmt::format("spawn {} ms, kill {} ms", spawn_ms, kill_ms);
   });

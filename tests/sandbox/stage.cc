@@ -25,9 +25,11 @@
 #include <sstream>
 
 #include "environments/sandbox/cgroups.h"
+#include "environments/sandbox/landlock.h"
 #include "sandbox/internet.h"
 #include "sandbox/limits.h"
 #include "sandbox/servers.h"
+#include "support/slowness.h"
 
 namespace lambed::testing {
 
@@ -205,13 +207,13 @@ class Stage {
     return spec;
   }
 
-  std::string play(Supervisor& supervisor, const Attack& attack) {
+  std::string play(Supervisor& supervisor, const Attack& attack, bool prepared) {
     const Inside outside{site_.folder + "/task", site_.folder + "/layer", site_.folder + "/runtime",
                          site_.folder + "/tmp"};
     const pid_t control = ::fork();
     if (control == 0) ::_exit(has_mounts_of_its_own() ? attack.deed(site_, outside) : kNotPlayed);
     int status = 0;
-    for (int i = 0; i < 4000 && ::waitpid(control, &status, WNOHANG) == 0; ++i) {
+    for (int i = 0; i < 4000 * slowness() && ::waitpid(control, &status, WNOHANG) == 0; ++i) {
       ::usleep(5'000);
       if (i % 10 == 9) knock(site_.inbound_port);
     }
@@ -222,15 +224,26 @@ class Stage {
     for (const char* name : {"/task/more", "/layer/more", "/runtime/more"}) fs::remove(site_.folder + name);
     ::chmod((site_.folder + "/task/code").c_str(), 0666);
     auto child =
-        supervisor.spawn(spec(), {}, [&](const Inside& inside) { return attack.deed(site_, inside); });
+        start(supervisor, prepared, [&](const Inside& inside) { return attack.deed(site_, inside); });
     if (!child) return fmt::format("{}\t{}\tnot started: {}\n", attack.name, before, child.error().message());
     pollfd polled{child->pidfd(), POLLIN, 0};
-    for (int i = 0; i < 400 && ::poll(&polled, 1, 50) == 0; ++i) knock(site_.inbound_port);
+    for (int i = 0; i < 400 * slowness() && ::poll(&polled, 1, 50) == 0; ++i) knock(site_.inbound_port);
     const Ending ending = end_of(supervisor, std::move(*child), 0);
     return fmt::format("{}\t{}\t{}\n", attack.name, before, text_of_ending(ending));
   }
 
-  std::string run(Layer layer, bool as_root, const std::vector<Attack>& attacks) {
+  Result<sandbox::Child> start(Supervisor& supervisor, bool prepared,
+                               const std::function<int(const Inside&)>& body) {
+    if (!prepared) return supervisor.spawn(spec(), {}, body);
+    Spec given = spec();
+    const std::function<void()> nothing = [] {};
+    auto child = supervisor.prepare(given.place.runtime_paths, {}, nothing, body);
+    if (!child) return child;
+    if (auto handed_out = supervisor.hand_out(*child, given); !handed_out) return handed_out.error();
+    return child;
+  }
+
+  std::string run(Layer layer, bool as_root, bool prepared, const std::vector<Attack>& attacks) {
     if (std::string problem = prepare(); !problem.empty()) return "!" + problem;
     if (!as_root) {
       give_to_nobody();
@@ -255,7 +268,7 @@ class Stage {
       }());
       children >> site_.sibling;
       for (const Attack& attack : attacks) {
-        if (as_root || !attack.needs_root) report += play(**supervisor, attack);
+        if (as_root || !attack.needs_root) report += play(**supervisor, attack, prepared);
       }
       (*supervisor)->kill(*sibling);
       (*supervisor)->finish(std::move(*sibling));
@@ -287,7 +300,8 @@ bool user_namespaces_can_be_had() {
 
 std::vector<std::pair<Layer, bool>> stages() {
   const sandbox::CgroupMounts mounts = sandbox::CgroupMounts::find();
-  std::vector<std::pair<Layer, bool>> result = {{Layer::kBare, true}, {Layer::kBare, false}};
+  std::vector<std::pair<Layer, bool>> result;
+  if (sandbox::landlock_version() > 0) result = {{Layer::kBare, true}, {Layer::kBare, false}};
   if (user_namespaces_can_be_had()) {
     result.emplace_back(Layer::kUserNamespace, true);
     result.emplace_back(Layer::kUserNamespace, false);
@@ -297,12 +311,13 @@ std::vector<std::pair<Layer, bool>> stages() {
   return result;
 }
 
-Performance play(Layer layer, bool as_root, const std::vector<Attack>& attacks, const Network& network) {
+Performance play(Layer layer, bool as_root, const std::vector<Attack>& attacks, bool prepared,
+                 const Network& network) {
   std::string folder;
   const std::string report = in_a_process([&] {
     Stage stage;
     stage.set_network(network);
-    const std::string result = stage.run(layer, as_root, attacks);
+    const std::string result = stage.run(layer, as_root, prepared, attacks);
     if (has_mounts_below(stage.folder()))
       return "!" + stage.folder() + " is left, since something is mounted in it";
     std::error_code ignored;

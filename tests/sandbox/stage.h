@@ -40,8 +40,9 @@ bool user_namespaces_can_be_had();
 // The layers that can be had on this machine, each for root (true) and for nobody where that makes a difference.
 std::vector<std::pair<sandbox::Layer, bool>> stages();
 
-// The attacks of all lists, or of one. Attacks that need root are left out for nobody.
+// The attacks of all lists, or of one. Attacks that need root are left out for nobody. `prepared`: from
+// environments that were made before it was known whose they would be.
 Performance play(sandbox::Layer layer, bool as_root, const std::vector<Attack>& attacks,
-                 const sandbox::Network& network = {});
+                 bool prepared = false, const sandbox::Network& network = {});
 
 }  // namespace lambed::testing

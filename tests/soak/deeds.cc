@@ -21,6 +21,16 @@ Deed slow(std::string_view name) {
   return {name, kTimeout, "Task timed out after 1.00 seconds", Cost::kSlow};
 }
 
+Deed in_process(Deed deed) {
+  deed.where = Where::kInProcess;
+  return deed;
+}
+
+Deed in_workers(Deed deed) {
+  deed.where = Where::kInWorkers;
+  return deed;
+}
+
 Language python() {
   return {
       "python",
@@ -37,9 +47,9 @@ Language python() {
           {"unmarshallable", "Runtime.MarshalError", "not JSON serializable"},
           {"oversized", kTooLarge, "6291556 bytes", Cost::kHeavy},
           {"change_folder", "", ""},
-          {"fork", "RuntimeError", "process isolation"},
-          {"memory", "MemoryError", ""},
-          {"memory_list", "MemoryError", "", Cost::kHeavy},
+          in_process({"fork", "RuntimeError", "process isolation"}),
+          in_process({"memory", "MemoryError", ""}),
+          in_process({"memory_list", "MemoryError", "", Cost::kHeavy}),
           {"exit_by_exception", kExit, "exit status 3"},
           {"exit_at_once", kExit, "exit status 4"},
           {"abort", kExit, "signal: aborted"},
@@ -48,6 +58,25 @@ Language python() {
           {"thread_raises", "", ""},
           {"thread_stays", "", ""},
           {"closes_output", "", ""},
+          in_workers({"fork_child", "", "", Cost::kHeavy}),
+          in_workers({"memory", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"memory_list", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"memory_shared", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"memory_in_tmp", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"memory_of_children", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"segfault", kExit, "signal: segmentation fault"}),
+          in_workers({"stack_overflow", kExit, "signal: segmentation fault"}),
+          in_workers({"abort_in_c", kExit, "signal: aborted"}),
+          in_workers({"divide_in_c", kExit, "signal: floating point exception"}),
+          in_workers({"exit_zero", kExit, "without providing a reason"}),
+          in_workers({"leaves_children", kExit, "exit status 5", Cost::kHeavy}),
+          in_workers({"fork_bomb", kExit, "Runtime exited with error", Cost::kHeavy}),
+          in_workers({"threads_without_end", "RuntimeError", "can't start new thread", Cost::kHeavy}),
+          in_workers({"files_without_end", "OSError", "Too many open files"}),
+          in_workers({"kill_group", kExit, "signal: killed"}),
+          in_workers({"kill_all", "", ""}),
+          in_workers({"writes_everywhere", "", ""}),
+          in_workers({"closes_everything", kExit, "exit status 7"}),
           slow("spin"),
           slow("swallow"),
           slow("sleep"),
@@ -74,12 +103,21 @@ Language nodejs() {
           {"circular", "Error", "Unable to stringify response body"},
           {"bigint", "Error", "Unable to stringify response body"},
           {"oversized", kTooLarge, "6291556 bytes", Cost::kHeavy},
-          {"set_user", "Error", "isolation"},
+          in_process({"set_user", "Error", "isolation"}),
           {"never", "Runtime.NodeJsExit", ""},
           {"unhandled", "Runtime.UnhandledPromiseRejection", "nobody handles this {id}"},
           {"uncaught", "Error", "nobody catches this {id}"},
-          {"buffer", kExit, "signal: killed"},
-          {"wasm", kExit, "signal: killed"},
+          in_process({"buffer", kExit, "signal: killed"}),
+          in_process({"wasm", kExit, "signal: killed"}),
+          in_workers({"set_user", "Error", "EPERM"}),
+          in_workers({"buffer_filled", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"wasm_filled", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"segfault", kExit, "signal: segmentation fault"}),
+          in_workers({"leaves_children", kExit, "exit status 5", Cost::kHeavy}),
+          in_workers({"files_without_end", "Error", "EMFILE"}),
+          in_workers({"kill_group", kExit, "signal: killed"}),
+          // To libuv's own pipes as well, which it does not always survive.
+          in_workers({"writes_everywhere", kExit, "Runtime exited with error"}),
           {"exit", kExit, "exit status 3"},
           {"exit_later", kExit, "exit status 4"},
           {"abort", kExit, "signal: aborted"},
@@ -113,7 +151,16 @@ Language ruby() {
           {"recurse", "Function<SystemStackError>", "stack level too deep"},
           {"not_a_number", "Function<JSON::GeneratorError>", "NaN"},
           {"oversized", kTooLarge, "6291556 bytes", Cost::kHeavy},
-          {"change_folder", "Function<NotImplementedError>", "isolation"},
+          in_process({"change_folder", "Function<NotImplementedError>", "isolation"}),
+          in_workers({"change_folder_there", "", ""}),
+          in_workers({"memory", kExit, "signal: killed", Cost::kHeavy}),
+          in_workers({"segfault", kExit, "signal: aborted"}),
+          in_workers({"exit_zero", kExit, "without providing a reason"}),
+          in_workers({"fork_child", "", "", Cost::kHeavy}),
+          in_workers({"leaves_children", kExit, "exit status 5", Cost::kHeavy}),
+          in_workers({"files_without_end", "Function<Errno::EMFILE>", "Too many open files"}),
+          in_workers({"kill_group", kExit, "signal: killed"}),
+          in_workers({"writes_everywhere", kExit, "exit status 7"}),
           {"too_large", "Function<NoMemoryError>", "failed to allocate memory"},
           {"exit_by_exception", kExit, "exit status 3"},
           {"exit_at_once", kExit, "exit status 4"},
@@ -124,17 +171,31 @@ Language ruby() {
           slow("spin"),
           slow("swallow"),
           slow("sleep_long"),
-          slow("wait_for_queue"),
+          in_process(slow("wait_for_queue")),
           slow("wait_for_child"),
           slow("regex"),
       },
   };
 }
 
+bool g_uses_workers = false;
+
+std::vector<Language> languages_there() {
+  std::vector<Language> all = {python(), nodejs(), ruby()};
+  const Where elsewhere = g_uses_workers ? Where::kInProcess : Where::kInWorkers;
+  for (Language& language : all) {
+    std::erase_if(language.bad, [elsewhere](const Deed& deed) { return deed.where == elsewhere; });
+  }
+  return all;
+}
+
 }  // namespace
 
+void use_workers() { g_uses_workers = true; }
+bool uses_workers() { return g_uses_workers; }
+
 const std::vector<Language>& languages() {
-  static const std::vector<Language> all = {python(), nodejs(), ruby()};
+  static const std::vector<Language> all = languages_there();
   return all;
 }
 

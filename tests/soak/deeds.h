@@ -15,6 +15,9 @@ enum class Cost {
   kSlow    // holds its environment until the limit of one second has passed: a few at a time
 };
 
+// Where a deed is asked for: what no isolation but a process contains is not tried in this one, and some end differently there.
+enum class Where { kAnywhere, kInProcess, kInWorkers };
+
 struct Deed {
   std::string_view name;
   // Empty: the function answers as if nothing had happened. Else the errorType of the document that must come.
@@ -22,6 +25,7 @@ struct Deed {
   // Part of the document, "{id}" being the id of the call.
   std::string_view text;
   Cost cost = Cost::kUsual;
+  Where where = Where::kAnywhere;
 };
 
 struct Language {
@@ -33,6 +37,10 @@ struct Language {
   std::vector<Deed> good;
   std::vector<Deed> bad;
 };
+
+// Before the first use of languages(): the functions run in worker processes.
+void use_workers();
+bool uses_workers();
 
 const std::vector<Language>& languages();
 

@@ -14,6 +14,8 @@ using nlohmann::json;
 
 constexpr std::size_t kKinds = 4;
 constexpr std::chrono::milliseconds kPause{150};
+// Node.js takes a third of a second to start on a busy machine, and each change ends environments.
+constexpr std::chrono::milliseconds kPauseInWorkers{500};
 // Parses in none of the languages.
 constexpr std::string_view kNonsense = "\n)(]\n";
 
@@ -77,8 +79,9 @@ void Functions::create(Function& function) {
        .handler = "app.handler",
        .code = Code::inline_source(source(function, function.code.begun())),
        .timeout_s = function.kind == Kind::kSlow ? 1 : 60,
-       .memory_mb = 128,
-       .environment = std::map<std::string, std::string>{{"TAG", std::to_string(function.tag.begun())}}});
+       .memory_mb = uses_workers() ? 256 : 128,
+       .environment = std::map<std::string, std::string>{{"TAG", std::to_string(function.tag.begun())}},
+       .isolation = uses_workers() ? Isolation::kProcess : Isolation::kInProcess});
 }
 
 void Functions::change(Function& function) {
@@ -107,7 +110,7 @@ void Functions::change(Function& function) {
 void Functions::run() {
   try {
     for (std::size_t i = 0; !stopping_.load(); ++i) {
-      std::this_thread::sleep_for(kPause);
+      std::this_thread::sleep_for(uses_workers() ? kPauseInWorkers : kPause);
       change(*functions_[i % functions_.size()]);
     }
   } catch (const std::exception& error) {

@@ -37,6 +37,7 @@ struct LoadTally {
   long twice = 0;   // answers to calls that had been answered
   long absent = 0;  // calls of a function while it was deleted
   long broken = 0;  // right answers of a version that does not parse
+  long late = 0;    // calls whose environment was not up after ten seconds: a machine that is too busy
   long lost = 0;    // calls without an answer for so long that none will come
 };
 

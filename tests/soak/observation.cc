@@ -2,13 +2,18 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <utility>
 
 namespace lambed::soak {
+
+namespace fs = std::filesystem;
 
 std::vector<std::string> thread_names() {
   std::vector<std::string> names;
@@ -22,6 +27,67 @@ std::vector<std::string> thread_names() {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+namespace {
+
+struct Process {
+  long parent = 0;
+  std::string name;
+};
+
+std::map<long, Process> all_processes() {
+  std::map<long, Process> all;
+  std::error_code ended;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", ended)) {
+    const long id = std::atol(entry.path().filename().c_str());
+    std::ifstream file(entry.path() / "stat");
+    std::string line;
+    if (id == 0 || !std::getline(file, line)) continue;
+    // "17 (a name) S 1 ..."; a name may hold anything.
+    const auto from = line.find('(');
+    const auto to = line.rfind(')');
+    if (from == std::string::npos || to == std::string::npos || to + 4 > line.size()) continue;
+    all[id] = {std::atol(line.c_str() + to + 4), line.substr(from + 1, to - from - 1)};
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> processes_below() {
+  const std::map<long, Process> all = all_processes();
+  std::vector<std::string> names;
+  for (const auto& [id, process] : all) {
+    long above = process.parent;
+    for (auto it = all.find(above); above != getpid() && it != all.end(); it = all.find(above))
+      above = it->second.parent;
+    if (above == getpid()) names.push_back(process.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::size_t control_groups() {
+  const std::map<long, Process> all = all_processes();
+  std::vector<std::string> names;  // of the launchers' folders, as far as they are known
+  for (const auto& [id, process] : all)
+    if (process.parent == getpid()) names.push_back("lambed," + std::to_string(id) + ".");
+  std::error_code ignored;
+  std::vector<fs::path> rooms{"/sys/fs/cgroup/lambed"};
+  for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup", ignored))
+    rooms.push_back(hierarchy.path() / "lambed");
+  std::size_t count = 0;
+  for (const fs::path& room : rooms) {
+    for (const auto& folder : fs::directory_iterator(room, ignored)) {
+      const std::string name = folder.path().filename();
+      if (std::none_of(names.begin(), names.end(), [&](const auto& own) { return name.starts_with(own); }))
+        continue;
+      for (const auto& inner : fs::directory_iterator(folder.path(), ignored))
+        count += inner.is_directory(ignored) ? 1 : 0;
+    }
+  }
+  return count;
 }
 
 long resident_kb() {

@@ -13,6 +13,10 @@ namespace lambed::soak {
 
 // Names of the threads of this process, sorted.
 std::vector<std::string> thread_names();
+// Names of all processes that this one and its children have started, dead ones that nobody has waited for included.
+std::vector<std::string> processes_below();
+// Control groups of the workers of this process.
+std::size_t control_groups();
 long resident_kb();
 // What the C library's allocator has given out, and what it keeps free for later, in kB.
 struct Allocated {

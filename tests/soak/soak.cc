@@ -1,9 +1,10 @@
 // The soak: three languages in one process, 64 calls in flight, every twentieth misbehaving in every way that can be contained
-// in process (docs/isolation.md), functions updated, deleted and made again meanwhile.
+// in process (docs/isolation.md), functions updated, deleted and made again meanwhile. With --isolation process the functions run
+// in workers, and misbehave in every way there is.
 //
 // Exit status 0 only when every call was answered exactly once and with the right document, the memory stayed flat (the last
 // quarter's median at most 3 % above the second's, of samples taken while no call runs that takes memory on purpose; more where
-// more environments are open), and no environment, thread or file is left at the end.
+// more environments are open), and no environment, thread, file, process or control group is left at the end.
 #include <lambed/gateway.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -35,9 +36,16 @@ constexpr double kMostGrowth = 1.03;
 // What is resident without environments differs by a tenth from run to run, whether they last one minute or ten: pages of Ruby's
 // heap and of the allocator that a few living objects keep. More than this is a leak.
 constexpr double kMostLeft = 1.2;
+// Share of calls, on a machine that others use too.
+constexpr double kMostLate = 0.02;
 constexpr std::chrono::seconds kFirstUse{6};  // everything has been used once
 // Until allocators, caches and the heaps of environments that stay are as large as they become.
 constexpr std::chrono::seconds kWarmUp{25};
+// Of a run that does not judge the memory.
+constexpr std::chrono::seconds kShortFirstUse{2};
+constexpr std::chrono::seconds kShortWarmUp{1};
+// Every environment is a process or more there, with a seventh of a core.
+constexpr int kInFlightInWorkers = 12;
 constexpr std::chrono::seconds kDrainPatience{60};
 constexpr std::chrono::seconds kEndPatience{20};
 constexpr std::chrono::seconds kSettling{4};  // threads that wait for further work end after two
@@ -109,6 +117,7 @@ class OwnTemporaryFolder {
     std::string name = (fs::temp_directory_path() / "lambed-soak-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
     path_ = name;
+    fs::permissions(path_, fs::perms(0755));  // workers run as somebody else
   }
   ~OwnTemporaryFolder() {
     std::error_code ignored;
@@ -167,6 +176,7 @@ void tell_memory(double seconds, Gateway& gateway) {
 
 bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   Verdict verdict;
+  const std::chrono::seconds warm_up_time = soak.judge_memory ? kWarmUp : kShortWarmUp;
   const OwnTemporaryFolder python_folder;
   // Everything that the gateway unpacks comes here, so that what is left can be seen.
   const OwnTemporaryFolder folder;
@@ -175,7 +185,8 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   GatewayOptions options;
   options.log_sink = sink;
   options.idle_expiry = std::chrono::seconds(20);
-  if (const std::string python = bare_python(python_folder.path() / "python"); !python.empty())
+  if (const std::string python = uses_workers() ? "" : bare_python(python_folder.path() / "python");
+      !python.empty())
     options.host_options["python"]["interpreter"] = python;
 
   // What is there when everything has been used once and all environments are gone.
@@ -184,18 +195,22 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     Functions functions(gateway);
     Load warm_up(gateway, functions, load_options);
     warm_up.start();
-    std::this_thread::sleep_for(kFirstUse);
+    std::this_thread::sleep_for(soak.judge_memory ? kFirstUse : kShortFirstUse);
     verdict.check(warm_up.drain(kDrainPatience), "calls of the warm-up got no answer");
     functions.delete_all();
     await([&] { return is_quiet(gateway); }, kEndPatience);
   }
   std::vector<std::string> threads;
   std::size_t fewest = SIZE_MAX;
+  std::size_t fewest_processes = SIZE_MAX;  // the launchers, and what they keep in stock
+  std::size_t fewest_groups = SIZE_MAX;
   double rest = 0;  // resident memory without environments, in kB
   await(
       [&] {
         threads = thread_names();
         fewest = std::min(fewest, threads.size());
+        fewest_processes = std::min(fewest_processes, processes_below().size());
+        fewest_groups = std::min(fewest_groups, control_groups());
         rest = static_cast<double>(resident_kb());
         return false;
       },
@@ -214,7 +229,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     Load load(gateway, functions, load_options);
     functions.start_changing();
     load.start();
-    std::this_thread::sleep_for(kWarmUp);
+    std::this_thread::sleep_for(warm_up_time);
     const auto begin = std::chrono::steady_clock::now();
     // What an evil call takes while it runs says nothing about what is kept.
     Curve memory([&load]() -> std::optional<double> {
@@ -243,7 +258,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     }
     memory.stop();
     open.stop();
-    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin + kWarmUp).count();
+    took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin + warm_up_time).count();
     functions.stop_changing();
     verdict.check(load.drain(kDrainPatience), "calls got no answer");
     tally = load.tally();
@@ -272,6 +287,9 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
   verdict.check(tally.calls > 0, "there were no calls");
+  if (tally.late > 0) std::printf("%ld calls found their environment not up after ten seconds\n", tally.late);
+  verdict.check(static_cast<double>(tally.late) <= kMostLate * static_cast<double>(tally.calls),
+                "environments do not come up in time");
   verdict.check(tally.wrong == 0, std::to_string(tally.wrong) + " wrong answers");
   verdict.check(tally.twice == 0, std::to_string(tally.twice) + " calls were answered twice");
   verdict.check(await([&] { return is_quiet(gateway); }, kEndPatience), "environments are left");
@@ -298,6 +316,12 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   }
   const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);
   verdict.check(few_threads, "threads are left:" + joined(thread_names()));
+  verdict.check(await([&] { return processes_below().size() <= fewest_processes; }, kEndPatience),
+                "processes are left:" + joined(processes_below()));
+  verdict.check(await([&] { return control_groups() <= fewest_groups; }, kEndPatience),
+                "control groups are left");
+  std::printf("without environments: %zu processes and %zu control groups before, %zu and %zu after\n",
+              fewest_processes, fewest_groups, processes_below().size(), control_groups());
   return verdict.is_good();
 }
 
@@ -309,15 +333,25 @@ int main(int count, char** words) {
   int seconds = 0;
   int tell_every = 0;
   bool is_short = false;
+  std::string isolation = "in_process";
   LoadOptions load;
   app.add_option("--minutes", minutes, "how long (default 1)");
   app.add_option("--seconds", seconds, "how long, in seconds");
-  app.add_option("--in-flight", load.in_flight, "calls in flight (default 64)");
+  const CLI::Option* in_flight =
+      app.add_option("--in-flight", load.in_flight, "calls in flight (default 64; 12 in workers)");
   app.add_option("--misbehaving", load.misbehaving, "share of the calls that misbehave (default 0.05)");
   app.add_option("--seed", load.seed, "of the choice of calls (default 1)");
   app.add_flag("--short", is_short, "tell the memory but do not judge it: seconds are too few for that");
   app.add_option("--tell-every", tell_every, "seconds between lines about the memory (default: none)");
+  app.add_option("--isolation", isolation,
+                 "where the functions run (default in_process); in workers they also crash, fork and "
+                 "take memory, as they cannot be let do here")
+      ->check(CLI::IsMember({"in_process", "process"}));
   CLI11_PARSE(app, count, words);
+  if (isolation == "process") {
+    use_workers();
+    if (in_flight->count() == 0) load.in_flight = kInFlightInWorkers;
+  }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   keep_memory_small();
   try {

@@ -399,7 +399,7 @@ std::vector<std::string> HarnessEnvironment::notices() const {
   return record_->notices;
 }
 
-HostHarness::HostHarness(const std::string& plugin_path, Pairs options, lambed_context context) {
+HostHarness::HostHarness(const std::string& plugin_path, const Pairs& options, lambed_context context) {
   void* const library =
       dlopen(plugin_path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never dlclosed: hosts cannot be unloaded
   if (library == nullptr) throw std::runtime_error(std::string("cannot load the plugin: ") + dlerror());
@@ -411,7 +411,14 @@ HostHarness::HostHarness(const std::string& plugin_path, Pairs options, lambed_c
   api_ = entry(LAMBED_HOST_ABI);
   if (api_ == nullptr)
     throw std::runtime_error(plugin_path + " refuses plugin ABI " + std::to_string(LAMBED_HOST_ABI));
+  start(plugin_path, options, context);
+}
 
+HostHarness::HostHarness(const lambed_host_api& api, const Pairs& options) : api_(&api) {
+  start({}, options, LAMBED_CONTEXT_PROGRAM);
+}
+
+void HostHarness::start(const std::string& plugin_path, const Pairs& options, lambed_context context) {
   const std::vector<lambed_option> raw_options = options_of(options);
   lambed_host_options start{};
   start.size = sizeof start;
@@ -522,6 +529,7 @@ TemporaryFolder::TemporaryFolder() {
   if (mkdtemp(pattern.data()) == nullptr)
     throw std::runtime_error("cannot make a temporary folder " + pattern);
   path_ = pattern;
+  std::filesystem::permissions(path_, std::filesystem::perms(0755));  // a worker runs as somebody else
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -132,8 +132,10 @@ class HarnessEnvironment {
 class HostHarness {
  public:
   // Throws std::runtime_error with dlopen's or the host's message.
-  explicit HostHarness(const std::string& plugin_path, Pairs options = {},
+  explicit HostHarness(const std::string& plugin_path, const Pairs& options = {},
                        lambed_context context = LAMBED_CONTEXT_PROGRAM);
+  // A host that is part of this program.
+  explicit HostHarness(const lambed_host_api& api, const Pairs& options = {});
   ~HostHarness();
   HostHarness(const HostHarness&) = delete;
   HostHarness& operator=(const HostHarness&) = delete;
@@ -154,12 +156,14 @@ class HostHarness {
   static bool wait_notice(const std::string& text, std::chrono::milliseconds timeout = kPatience);
 
  private:
+  void start(const std::string& plugin_path, const Pairs& options, lambed_context context);
+
   const lambed_host_api* api_ = nullptr;
   std::vector<EnvironmentRecord*> environments_;
   bool stopped_ = false;
 };
 
-// A folder under the system's temp folder, removed with everything in it.
+// A folder under the system's temp folder that every user may read, removed with everything in it.
 class TemporaryFolder {
  public:
   TemporaryFolder();

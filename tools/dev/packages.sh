@@ -47,6 +47,14 @@ LIST
   fi
 }
 
+packages_for_machine() {
+  packages_to_test
+  cat <<'LIST'
+qemu-system-x86|virtual machines whose kernel has what this one does not
+busybox-static|the first program in them
+LIST
+}
+
 # The clang that this release of the system calls `clang`.
 clang_major() {
   local major

@@ -94,7 +94,7 @@ run_tsan() { # [ARGUMENT OF ctest...]
 run_fuzz() { # SECONDS
   local seconds=$1 target name corpus
   say "Fuzz targets, $seconds s each"
-  build_for_test fuzz || return 0
+  build_for_test fuzz -- --target fuzz_targets || return 0
   for target in build/fuzz/fuzz/*_fuzz; do
     [ -x "$target" ] || continue
     name=$(basename "$target")
@@ -114,12 +114,12 @@ show_matrix() {
   count "docs/compatibility.md" python3 -B tools/dev/compatibility.py check build/release/matrix
 }
 
-# Half a minute of it is a suite of `./dev test`.
-run_soak() { # SECONDS
+# Half a minute of it, and some seconds in workers, are suites of `./dev test`.
+run_soak() { # SECONDS ISOLATION
   local program=build/release/tests/lambed_soak
   [ -x "$program" ] || return 0
-  say "Soak, $1 s"
-  count "soak" "$program" --seconds "$1"
+  say "Soak, isolation $2, $1 s"
+  count "soak" "$program" --seconds "$1" --isolation "$2"
 }
 
 dev_test() {
@@ -149,6 +149,7 @@ dev_test() {
   run_fuzz "$seconds"
   if [ "$built" = yes ]; then
     show_matrix
+    [ "$long" = no ] || run_machines_if_fast
   fi
   verdict
 }
@@ -179,13 +180,18 @@ dev_fuzz() {
 }
 
 dev_soak() {
-  local minutes=10
-  if [ "${1:-}" = --minutes ]; then
-    minutes=${2:?--minutes needs a number}
-  fi
+  local minutes=10 isolation=in_process
+  while [ $# -gt 0 ]; do
+    case "$1" in
+      --minutes) minutes=${2:?--minutes needs a number} ;;
+      --isolation) isolation=${2:?--isolation needs in_process or process} ;;
+      *) stop "unknown argument '$1': ./dev soak [--minutes N] [--isolation process]" ;;
+    esac
+    shift 2
+  done
   set_up_for_tests
   build_for_test release -DLAMBED_BUILD_TESTS=ON || return 1
   [ -x build/release/tests/lambed_soak ] || stop "there is no soak program (tests/soak was not built)"
-  run_soak $((minutes * 60))
+  run_soak $((minutes * 60)) "$isolation"
   verdict
 }

@@ -66,6 +66,7 @@ void visit_hello(Message& m, Visit& visit) {
   visit(m.plugin_path);
   visit(m.options);
   visit(m.server);
+  visit(m.worker_stock);
 }
 
 template <typename Message, typename Visit>

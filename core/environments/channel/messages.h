@@ -35,8 +35,9 @@ inline constexpr std::uint64_t kProtocolVersion = 1;
 struct Hello {
   std::uint64_t version = kProtocolVersion;
   std::string plugin_path;
-  Pairs options;       // of the host: {"interpreter", ...}
-  std::string server;  // a name for its cgroups
+  Pairs options;                   // of the host: {"interpreter", ...}
+  std::string server;              // a name for its cgroups
+  std::uint64_t worker_stock = 0;  // workers to have ready
 };
 
 struct Ready {

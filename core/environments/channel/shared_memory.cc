@@ -67,7 +67,8 @@ Result<SharedMemory> SharedMemory::open(Descriptor file) {
     errno = EINVAL;
     return failure("the file is no channel of this version");
   }
-  return SharedMemory(std::move(file), base, sizes);
+  // The mapping is all it takes. A function that writes to whatever descriptor there is must not hit this memory.
+  return SharedMemory(Descriptor(), base, sizes);
 }
 
 SharedMemory::SharedMemory(SharedMemory&& other) noexcept

@@ -16,14 +16,14 @@ class SharedMemory {
  public:
   // Makes a file of that size that nobody can shrink or grow, and maps it.
   static Result<SharedMemory> create(const Sizes& sizes);
-  // Maps what create() made in another process. Refuses a file that is none, or whose seals are missing.
+  // Maps what create() made in another process, and lets go of the file. Refuses a file that is none, or whose seals are missing.
   static Result<SharedMemory> open(Descriptor file);
 
   SharedMemory(SharedMemory&& other) noexcept;
   SharedMemory& operator=(SharedMemory&&) = delete;
   ~SharedMemory();
 
-  // For the other process. Let go of with forget_file() when it has been sent.
+  // Of create(): for the other process.
   int file() const { return file_.get(); }
   const Sizes& sizes() const { return sizes_; }
 

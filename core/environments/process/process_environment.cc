@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/parker.h"
 #include "environments/core_table.h"
+#include "environments/process/spawn_message.h"
 
 namespace lambed::process {
 namespace {
@@ -44,35 +46,9 @@ Result<std::array<Descriptor, 2>> make_pipe() {
   }
   std::array<Descriptor, 2> pipe{Descriptor(ends[0]), Descriptor(ends[1])};
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  // So that the worker, who may be another user, can open /dev/stdout. Nobody else sees its descriptors.
+  fchmod(ends[1], S_IRUSR | S_IWUSR | S_IWGRP | S_IWOTH);
   return pipe;
-}
-
-channel::Spawn spawn_message(const environments::EnvironmentSpec& spec, std::int64_t init_deadline) {
-  channel::Spawn spawn;
-  spawn.function_name = spec.function_name;
-  spawn.function_version = spec.function_version;
-  spawn.function_id = spec.function_id;
-  spawn.code_id = spec.code_id;
-  spawn.runtime = spec.runtime;
-  spawn.handler = spec.handler;
-  spawn.task_root = spec.task_root;
-  spawn.layers = spec.layers;
-  spawn.variables = spec.variables;
-  spawn.memory_limit = spec.memory_limit;
-  spawn.tmp_bytes = spec.tmp_bytes;
-  spawn.cores = spec.cores;
-  spawn.init_deadline = init_deadline;
-  spawn.log_group = spec.log_group;
-  spawn.log_stream = spec.log_stream;
-  spawn.json_logs = spec.json_logs;
-  spawn.host_loopback = spec.host_loopback;
-  if (spec.network) {
-    spawn.address = spec.network->address + "/" + std::to_string(spec.network->prefix);
-    for (const EgressRule& rule : spec.network->egress)
-      spawn.egress.emplace_back(rule.text(), rule.to.text());
-    for (const Cidr& range : spec.network->unreachable) spawn.unreachable.push_back(range.text());
-  }
-  return spawn;
 }
 
 }  // namespace
@@ -225,6 +201,9 @@ void ProcessEnvironment::freeze() {
   take_log();
   is_frozen_ = true;
   launcher_->act(worker_.load(), channel::Deed::kFreeze);
+  // Nothing that lies in the areas is of use any more: the last answer was taken, the next order is written anew. A worker that
+  // still looks there, frozen or not, reads zeros.
+  channel_->memory().give_back_areas();
 }
 
 void ProcessEnvironment::invoke(const lambed_invocation& invocation) {

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -55,7 +57,8 @@ class ProcessHosts {
     return *hosts;
   }
 
-  Result<environments::Host*> host_for(std::string_view runtime, HostOptions options, bool strict) {
+  Result<environments::Host*> host_for(std::string_view runtime, HostOptions options, int worker_stock,
+                                       bool strict) {
     const std::string language(environments::language_of_runtime(runtime));
     const std::string_view version = runtime.substr(language.size());
     if (options.count("interpreter") == 0) {
@@ -75,8 +78,8 @@ class ProcessHosts {
             "The launchers of this process were started before fork(), and their threads stayed with the "
             "parent. Start the child with spawn instead of fork, or fork before the first function runs.");
       }
-      auto& place = hosts_[{language, options}];
-      if (place == nullptr) place.reset(new ProcessHost(language));
+      auto& place = hosts_[{language, options, worker_stock}];
+      if (place == nullptr) place.reset(new ProcessHost(language, worker_stock));
       host = place.get();
     }
     if (const auto ready = host->be_ready(options, strict); !ready.ok()) return ready.error();
@@ -85,11 +88,12 @@ class ProcessHosts {
 
  private:
   std::mutex mutex_;  // guards what follows
-  std::map<std::pair<std::string, HostOptions>, std::unique_ptr<ProcessHost>> hosts_;
+  std::map<std::tuple<std::string, HostOptions, int>, std::unique_ptr<ProcessHost>> hosts_;
   pid_t owner_ = 0;
 };
 
-ProcessHost::ProcessHost(std::string language) : Host(process_api(), std::move(language)) {}
+ProcessHost::ProcessHost(std::string language, int worker_stock)
+    : Host(process_api(), std::move(language)), worker_stock_(worker_stock) {}
 
 Result<void> ProcessHost::be_ready(const HostOptions& options, bool strict) {
   const std::lock_guard lock(mutex_);
@@ -117,6 +121,7 @@ Result<void> ProcessHost::start_launcher(const HostOptions& options) {
     wanted.program = *program;
     wanted.hello.plugin_path = plugin;
     wanted.hello.options.assign(options.begin(), options.end());
+    wanted.hello.worker_stock = static_cast<std::uint64_t>(std::max(0, worker_stock_));
     auto started = Launcher::start(wanted);
     if (started.ok()) {
       launcher_ = std::move(*started);
@@ -150,8 +155,8 @@ Result<void> ProcessHost::open(environments::Environment& environment,
 }
 
 Result<environments::Host*> process_host_for(std::string_view runtime, const HostOptions& options,
-                                             bool strict) {
-  return ProcessHosts::instance().host_for(runtime, options, strict);
+                                             int worker_stock, bool strict) {
+  return ProcessHosts::instance().host_for(runtime, options, worker_stock, strict);
 }
 
 }  // namespace lambed::process

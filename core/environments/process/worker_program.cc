@@ -42,7 +42,8 @@ std::vector<std::string> launcher_variables() {
     if (const char* value = std::getenv(name); value != nullptr)
       variables.push_back(std::string(name) + "=" + value + more);
   };
-  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR"}) keep(name);
+  for (const char* name : {"PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR", "LAMBED_SANDBOX_LAYER"})
+    keep(name);
   // Of sanitized builds: they must report in the same way in every process. But for leaks: to look for them takes tracing, which
   // the sandbox lets nobody do, and a search that fails changes the status that a worker ends with.
   for (const char* name : {"UBSAN_OPTIONS", "TSAN_OPTIONS"}) keep(name);

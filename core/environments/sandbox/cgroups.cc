@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -20,6 +21,8 @@ namespace {
 
 constexpr int kPeriodMicroseconds = 20'000;  // short, so that a small share does not show as pauses of 100 ms
 constexpr std::string_view kRoom = "lambed";
+// Where the processes of a group go that is to hand its controllers down: one with processes of its own may not.
+constexpr std::string_view kServerRoom = "lambed-server";
 
 bool has_word(std::string_view list, std::string_view word, char separator) {
   std::size_t at = 0;
@@ -68,6 +71,53 @@ void kill_all_in(const std::string& folder) {
   }
 }
 
+bool is_delegated(const std::string& folder) {
+  // By systemd: trusted.delegate for services that are root, user.delegate for all since version 251.
+  char value = 0;
+  for (const char* name : {"trusted.delegate", "user.delegate"}) {
+    if (::getxattr(folder.c_str(), name, &value, 1) == 1 && value == '1') return true;
+  }
+  return false;
+}
+
+// The nearest group around this process that systemd has delegated, else the root of what is mounted. A service may write its
+// own part of the tree; the rest is systemd's.
+std::string v2_place(const std::string& mount, const std::string& mounted_root) {
+  std::istringstream lines(text_of_file("/proc/self/cgroup"));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("0::/")) continue;
+    std::string own = line.substr(3);
+    if (mounted_root != "/") {
+      if (own != mounted_root && !own.starts_with(mounted_root + "/")) return mount;
+      own.erase(0, mounted_root.size());
+    }
+    for (; own.size() > 1; own.erase(own.rfind('/'))) {
+      if (is_delegated(mount + own)) return mount + own;
+    }
+  }
+  return mount;
+}
+
+// Lets `folder` hand its controllers down. Only the root of all groups may while processes are in it: those of another one,
+// a service's or a container's, move to a group below it, where they keep all limits.
+Result<void> hand_down(const std::string& folder) {
+  constexpr std::string_view kControllers = "+memory +cpu +pids";
+  constexpr int kTries = 20;  // processes may start others while they are moved
+  const std::string file = folder + "/cgroup.subtree_control";
+  int error = write_to(file, kControllers);
+  for (int i = 0; i < kTries && error == EBUSY; ++i) {
+    const std::string room = fmt::format("{}/{}", folder, kServerRoom);
+    if (auto made = make_folder(room); !made) return made;
+    std::istringstream pids(text_of_file(folder + "/cgroup.procs"));
+    for (pid_t pid = 0; pids >> pid;) {
+      if (pid > 0) write_to(room + "/cgroup.procs", fmt::format("{}", pid));  // fails when it has ended
+    }
+    error = write_to(file, kControllers);
+  }
+  if (error == 0) return {};
+  return system_error(fmt::format("Could not write '{}' to {}", kControllers, file), error);
+}
+
 }  // namespace
 
 bool CgroupMounts::v2_has_all() const {
@@ -83,12 +133,12 @@ CgroupMounts CgroupMounts::find() {
     const std::size_t dash = line.find(" - ");
     if (dash == std::string::npos) continue;
     std::istringstream front(line.substr(0, dash)), back(line.substr(dash + 3));
-    std::string skipped, point, options, type, source, super;
-    front >> skipped >> skipped >> skipped >> skipped >> point >> options;
+    std::string skipped, root, point, options, type, source, super;
+    front >> skipped >> skipped >> skipped >> root >> point >> options;
     back >> type >> source >> super;
     if (type == "cgroup2") {
-      found.v2 = point;
-      found.v2_controllers = text_of_file(point + "/cgroup.controllers");
+      found.v2 = v2_place(point, root);
+      found.v2_controllers = text_of_file(found.v2 + "/cgroup.controllers");
       while (!found.v2_controllers.empty() && found.v2_controllers.back() == '\n')
         found.v2_controllers.pop_back();
     } else if (type == "cgroup") {
@@ -243,9 +293,7 @@ Result<std::unique_ptr<CgroupTree>> CgroupTree::create(const CgroupMounts& mount
     const std::string room = path->substr(0, path->rfind('/'));
     const std::string mount = room.substr(0, room.rfind('/'));
     if (v2_controls) {
-      // A group with processes cannot hand controllers down, except for the root of all.
-      if (auto on = write_or_say(mount, "cgroup.subtree_control", "+memory +cpu +pids"); !on)
-        return on.error();
+      if (auto on = hand_down(mount); !on) return on.error();
     }
     // Another supervisor that ends may remove the empty room between these two steps.
     Result<void> made;
@@ -255,12 +303,9 @@ Result<std::unique_ptr<CgroupTree>> CgroupTree::create(const CgroupMounts& mount
     }
     if (!made) return made.error();
     if (v2_controls) {
-      if (auto on = write_or_say(room, "cgroup.subtree_control", "+memory +cpu +pids"); !on)
-        return on.error();
-    }
-    if (v2_controls) {
-      if (auto on = write_or_say(*path, "cgroup.subtree_control", "+memory +cpu +pids"); !on)
-        return on.error();
+      for (const std::string* group : {&room, path}) {
+        if (auto on = hand_down(*group); !on) return on.error();
+      }
     }
   }
   return std::unique_ptr<CgroupTree>(new CgroupTree(std::move(folders), v2_controls));

@@ -1,8 +1,8 @@
 // Control groups, of both versions: where they are mounted, and one group for each environment.
 //
-// A supervisor has one folder in each hierarchy it uses, <mount>/lambed/<server>,<mark>, and in it one for each environment.
-// The mark says whose it is, so that what a killed supervisor left can be told from what a living one uses. Thread: the
-// supervisor's.
+// A supervisor has one folder in each hierarchy it uses, <place>/lambed/<server>,<mark>, and in it one for each environment.
+// The mark says whose it is, so that what a killed supervisor left can be told from what a living one uses. The place is the
+// root of the hierarchy, or with v2 the group that systemd has delegated to this service. Thread: the supervisor's.
 #pragma once
 
 #include <array>
@@ -19,8 +19,8 @@ namespace lambed::sandbox {
 
 // What is mounted, by /proc/self/mountinfo. Nothing is changed by looking.
 struct CgroupMounts {
-  std::string v2;                          // mount point; empty: none
-  std::string v2_controllers;              // "cpu memory pids"
+  std::string v2;                          // the folder below which groups are made; empty: none
+  std::string v2_controllers;              // that it has: "cpu memory pids"
   std::string memory, cpu, pids, freezer;  // mount points of v1; empty: none
 
   static CgroupMounts find();

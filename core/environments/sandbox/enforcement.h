@@ -53,5 +53,8 @@ struct LayerReport {
   bool lets_datagrams_out = false;  // of an available one: else UDP is missing, for want of /dev/net/tun
 };
 std::vector<LayerReport> try_layers();
+// The layer that a launcher of this process would have, tried in a child. Before there are threads. Errors: as
+// Supervisor::create.
+Result<Layer> best_layer();
 
 }  // namespace lambed::sandbox

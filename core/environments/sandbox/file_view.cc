@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -40,17 +41,10 @@ namespace {
 // Where the new root grows before it is one: any folder that all machines have. The host's own is not touched: this mount
 // namespace is ours alone.
 constexpr const char* kNewRoot = "/tmp";
+// Where the machine's root stays until furnish_file_view().
+constexpr const char* kOldRoot = "/.before";
 
 constexpr unsigned long kSafe = MS_NOSUID | MS_NODEV;
-
-std::string inside(const std::string& path) { return kNewRoot + path; }
-
-// mkdir -p below the new root.
-void make_folders(const std::string& path) {
-  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
-    ::mkdir(inside(path.substr(0, at)).c_str(), 0755);
-  ::mkdir(inside(path).c_str(), 0755);
-}
 
 // Adds attributes to a mount and all below it; takes none away, which a user namespace could not.
 int guard_mount(const std::string& path, std::uint64_t attributes) {
@@ -66,7 +60,34 @@ int bind_read_only(const std::string& from, const std::string& to) {
   return guard_mount(to, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 }
 
-Trouble show_at(const std::string& from, const std::string& path) {
+// The environment's root, while it is being furnished.
+class Root {
+ public:
+  // `at`: kNewRoot, or nothing when it is the root of this process already.
+  explicit Root(std::string at) : at_(std::move(at)) {}
+
+  std::string inside(const std::string& path) const { return at_ + path; }
+  void make_folders(const std::string& path) const;
+  Trouble show_at(const std::string& from, const std::string& path) const;
+  Trouble show(const std::string& path) const;
+  Trouble show_layers(const std::vector<std::string>& layers) const;
+  Trouble make_devices() const;
+  Trouble make_etc(const FileView& view) const;
+  Trouble make_tmp(const FileView& view) const;
+  Trouble make_read_only() const;
+
+ private:
+  std::string at_;
+};
+
+// mkdir -p below the new root.
+void Root::make_folders(const std::string& path) const {
+  for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1))
+    ::mkdir(inside(path.substr(0, at)).c_str(), 0755);
+  ::mkdir(inside(path).c_str(), 0755);
+}
+
+Trouble Root::show_at(const std::string& from, const std::string& path) const {
   struct stat found {};
   if (::stat(from.c_str(), &found) != 0) return trouble(errno, "reading " + path);
   if (S_ISDIR(found.st_mode)) {
@@ -83,7 +104,7 @@ Trouble show_at(const std::string& from, const std::string& path) {
 }
 
 // A folder or file at the same path as outside; symbolic links (/lib -> usr/lib) as they are. Not there: passed over.
-Trouble show(const std::string& path) {
+Trouble Root::show(const std::string& path) const {
   struct stat found {};
   if (::lstat(path.c_str(), &found) != 0) return {};
   if (const std::size_t slash = path.rfind('/'); slash > 0) make_folders(path.substr(0, slash));
@@ -112,7 +133,7 @@ Trouble show(const std::string& path) {
   return show_at(from, path);
 }
 
-Trouble show_layers(const std::vector<std::string>& layers) {
+Trouble Root::show_layers(const std::vector<std::string>& layers) const {
   make_folders("/opt");
   if (layers.empty()) return {};
   if (layers.size() == 1) return show_at(layers.front(), "/opt");
@@ -129,7 +150,7 @@ Trouble show_layers(const std::vector<std::string>& layers) {
   return {};
 }
 
-Trouble make_devices() {
+Trouble Root::make_devices() const {
   make_folders("/dev");
   for (const std::string& device : kDevices) {
     const FileDescriptor point(::open(inside(device).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
@@ -147,9 +168,9 @@ Trouble make_devices() {
   return {};
 }
 
-Trouble make_etc(const FileView& view) {
+Trouble Root::make_etc(const FileView& view) const {
   make_folders("/etc");
-  const auto put = [](const char* name, const std::string& text) {
+  const auto put = [this](const char* name, const std::string& text) {
     const FileDescriptor file(::open(inside(name).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_EXCL, 0444));
     return file.is_open() &&
            ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
@@ -164,7 +185,13 @@ Trouble make_etc(const FileView& view) {
   return {};
 }
 
-Trouble make_tmp(const FileView& view) {
+// Inodes cost kernel memory too: one for each 4 kB is what a disk of this size would have.
+std::string size_options(const FileView& view) {
+  return fmt::format("size={},nr_inodes={}", view.tmp_bytes,
+                     std::max<std::uint64_t>(1024, view.tmp_bytes / 16384));
+}
+
+Trouble Root::make_tmp(const FileView& view) const {
   make_folders("/tmp");
   const std::string at = inside("/tmp");
   if (!view.tmp.empty()) {
@@ -172,20 +199,62 @@ Trouble make_tmp(const FileView& view) {
       return trouble(errno, "binding /tmp");
     return trouble(guard_mount(at, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), "guarding /tmp");
   }
-  // Inodes cost kernel memory too: one for each 4 kB is what a disk of this size would have.
   const std::string options =
-      fmt::format("size={},nr_inodes={},mode=0700,uid={},gid={}", view.tmp_bytes,
-                  std::max<std::uint64_t>(1024, view.tmp_bytes / 16384), view.uid, view.gid);
+      fmt::format("{},mode=0700,uid={},gid={}", size_options(view), view.uid, view.gid);
   if (::mount("tmpfs", at.c_str(), "tmpfs", kSafe, options.c_str()) != 0)
     return trouble(errno, "mounting /tmp");
+  return {};
+}
+
+Trouble Root::make_read_only() const {
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (::syscall(SYS_mount_setattr, AT_FDCWD, inside("/").c_str(), 0, &read_only, sizeof read_only) != 0)
+    return trouble(errno, "making the new root read-only");
+  return {};
+}
+
+Trouble change_root(const Root& root, bool keeps_old) {
+  if (keeps_old) {
+    root.make_folders(kOldRoot);
+    ::chmod(root.inside(kOldRoot).c_str(), 0700);
+  }
+  if (::chdir(kNewRoot) != 0) return trouble(errno, "entering the new root");
+  // Old and new root in one place: the old one is then taken off from above.
+  if (::syscall(SYS_pivot_root, ".", keeps_old ? kOldRoot + 1 : ".") != 0)
+    return trouble(errno, "changing the root");
+  if (keeps_old) {
+    if (::chdir("/") != 0) return trouble(errno, "entering the new root");
+    return {};
+  }
+  if (::umount2(".", MNT_DETACH) != 0) return trouble(errno, "leaving the old root");
+  if (::chdir("/var/task") != 0 && ::chdir("/") != 0) return trouble(errno, "entering /var/task");
+  return {};
+}
+
+// A folder of the machine, by descriptor. ESTALE: at that path there is another one than the supervisor sees, since something
+// was mounted over it after the process was made.
+Trouble open_folder(int machine, const KnownFolder& folder, FileDescriptor& opened) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT;
+  opened = FileDescriptor(
+      static_cast<int>(::syscall(SYS_openat2, machine, folder.path.c_str(), &how, sizeof how)));
+  if (!opened.is_open()) return trouble(errno, "opening " + folder.path);
+  struct stat found {};
+  if (::fstat(opened.get(), &found) != 0) return trouble(errno, "reading " + folder.path);
+  if (found.st_dev != folder.device || found.st_ino != folder.inode)
+    return trouble(ESTALE, "opening " + folder.path);
   return {};
 }
 
 }  // namespace
 
 Trouble enter_file_view(const FileView& view) {
-  // Nothing that is mounted here may show outside, and the other way round.
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+  // Nothing that is mounted here may show outside, and the other way round. Only the old root, where it is kept, goes on
+  // following the machine: it must not keep in use what is unmounted there, and should see what comes.
+  if (::mount(nullptr, "/", nullptr, MS_REC | (view.is_furnished_later ? MS_SLAVE : MS_PRIVATE), nullptr) !=
+      0)
     return trouble(errno, "making mounts private");
   // What lies below kNewRoot is hidden by it: all that is needed from there is held by descriptors.
   std::vector<FileDescriptor> held;
@@ -211,40 +280,67 @@ Trouble enter_file_view(const FileView& view) {
   }
   if (::mount("lambed", kNewRoot, "tmpfs", kSafe, "size=1m,nr_inodes=1024,mode=0755") != 0)
     return trouble(errno, "mounting a new root");
+  const Root root(kNewRoot);
   for (const std::vector<std::string>* paths : {&kSystemFolders, &kSystemFiles}) {
     for (const std::string& path : *paths) {
-      if (Trouble t = show(path); t.error != 0) return t;
+      if (Trouble t = root.show(path); t.error != 0) return t;
     }
   }
   for (std::size_t i = 0; i < runtime_sources.size(); ++i) {
     const std::string& at = place.runtime_paths[i];
     if (at.starts_with("/usr/") || at == "/usr") continue;  // is there
-    if (Trouble t = show_at(runtime_sources[i], at); t.error != 0) return t;
+    if (Trouble t = root.show_at(runtime_sources[i], at); t.error != 0) return t;
   }
-  if (Trouble t = make_etc(view_by_descriptor); t.error != 0) return t;
-  if (Trouble t = make_devices(); t.error != 0) return t;
-  make_folders("/var/task");
+  if (Trouble t = root.make_etc(view_by_descriptor); t.error != 0) return t;
+  if (Trouble t = root.make_devices(); t.error != 0) return t;
+  root.make_folders("/var/task");
   if (!place.task_root.empty()) {
-    if (Trouble t = show_at(place.task_root, "/var/task"); t.error != 0) return t;
+    if (Trouble t = root.show_at(place.task_root, "/var/task"); t.error != 0) return t;
   }
   if (!place.runtime.empty()) {
-    if (Trouble t = show_at(place.runtime, "/var/runtime"); t.error != 0) return t;
+    if (Trouble t = root.show_at(place.runtime, "/var/runtime"); t.error != 0) return t;
   }
-  if (Trouble t = show_layers(place.layers); t.error != 0) return t;
-  if (Trouble t = make_tmp(view_by_descriptor); t.error != 0) return t;
-  make_folders("/proc");
-  if (::mount("proc", inside("/proc").c_str(), "proc", kSafe | MS_NOEXEC, nullptr) != 0)
+  if (Trouble t = root.show_layers(place.layers); t.error != 0) return t;
+  if (Trouble t = root.make_tmp(view_by_descriptor); t.error != 0) return t;
+  root.make_folders("/proc");
+  if (::mount("proc", root.inside("/proc").c_str(), "proc", kSafe | MS_NOEXEC, nullptr) != 0)
     return trouble(errno, "mounting /proc");
-  mount_attr read_only{};
-  read_only.attr_set = MOUNT_ATTR_RDONLY;
-  if (::syscall(SYS_mount_setattr, AT_FDCWD, kNewRoot, 0, &read_only, sizeof read_only) != 0)
-    return trouble(errno, "making the new root read-only");
-  if (::chdir(kNewRoot) != 0) return trouble(errno, "entering the new root");
-  // Old and new root in one place: the old one is then taken off from above.
-  if (::syscall(SYS_pivot_root, ".", ".") != 0) return trouble(errno, "changing the root");
-  if (::umount2(".", MNT_DETACH) != 0) return trouble(errno, "leaving the old root");
-  if (::chdir("/var/task") != 0 && ::chdir("/") != 0) return trouble(errno, "entering /var/task");
-  return {};
+  if (view.is_furnished_later) {
+    // What came with its parts from the old root follows the machine no longer.
+    if (::mount(nullptr, kNewRoot, nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+      return trouble(errno, "making mounts private");
+    return change_root(root, true);
+  }
+  if (Trouble t = root.make_read_only(); t.error != 0) return t;
+  return change_root(root, false);
+}
+
+Trouble furnish_file_view(const FileView& view, const KnownFolder& task_root,
+                          const std::vector<KnownFolder>& layers) {
+  const Root root("");
+  {
+    const FileDescriptor machine(::open(kOldRoot, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!machine.is_open()) return trouble(errno, "opening the old root");
+    if (!task_root.path.empty()) {
+      FileDescriptor folder;
+      if (Trouble t = open_folder(machine.get(), task_root, folder); t.error != 0) return t;
+      if (Trouble t = root.show_at(fmt::format("/proc/self/fd/{}", folder.get()), "/var/task"); t.error != 0)
+        return t;
+    }
+    std::vector<FileDescriptor> folders(layers.size());
+    std::vector<std::string> paths;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      if (Trouble t = open_folder(machine.get(), layers[i], folders[i]); t.error != 0) return t;
+      paths.push_back(fmt::format("/proc/self/fd/{}", folders[i].get()));
+    }
+    if (Trouble t = root.show_layers(paths); t.error != 0) return t;
+  }
+  if (view.tmp.empty() &&
+      ::mount(nullptr, "/tmp", nullptr, MS_REMOUNT | kSafe, size_options(view).c_str()) != 0)
+    return trouble(errno, "sizing /tmp");
+  if (::umount2(kOldRoot, MNT_DETACH) != 0) return trouble(errno, "leaving the old root");
+  if (::rmdir(kOldRoot) != 0) return trouble(errno, "removing the place of the old root");
+  return root.make_read_only();
 }
 
 }  // namespace lambed::sandbox

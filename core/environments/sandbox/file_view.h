@@ -19,7 +19,8 @@ struct FileView {
   uid_t uid = 0;    // owner of /tmp, and the name in /etc/passwd; as numbers inside
   gid_t gid = 0;
   std::string resolv_conf;  // text of /etc/resolv.conf
-  bool new_proc = true;     // /proc of the new pid namespace
+  // Code, layers and the size of /tmp come with furnish_file_view(); until then the machine's own root stays in sight.
+  bool is_furnished_later = false;
 };
 
 // What went wrong: which step, on what, and errno. `error` 0: all is well.
@@ -31,6 +32,18 @@ Trouble trouble(int error, const std::string& step);
 
 // The calling process has the new root when it returns. The working directory is /var/task.
 Trouble enter_file_view(const FileView& view);
+
+// A folder of this machine that must be the very one that somebody else has seen at the path.
+struct KnownFolder {
+  std::string path;
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+
+// The rest of a view that is furnished later; it needs the rights that enter_file_view() needs. When it returns, nothing of the
+// machine can be reached any more but what the view shows. `view`: tmp_bytes count.
+Trouble furnish_file_view(const FileView& view, const KnownFolder& task_root,
+                          const std::vector<KnownFolder>& layers);
 
 // What of this machine every environment may read: shared with the bare layer, which has nothing but Landlock.
 extern const std::vector<std::string> kSystemFolders;  // /usr, /lib, ...

@@ -18,6 +18,7 @@
 
 #include "environments/sandbox/connector.h"
 #include "environments/sandbox/datagram_relay.h"
+#include "environments/sandbox/given.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/network.h"
@@ -31,7 +32,7 @@ namespace {
 
 bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
 
-// What the body's process tells init when it is shut in.
+// What the body's process tells init when it is shut in; and again when it has been given to its function.
 struct Entered {
   Trouble trouble;
 };
@@ -57,30 +58,36 @@ FileAccess files_of(const EntryPlan& plan) {
   return access;
 }
 
+Trouble limit_body(const EntryPlan& plan, const Limits& wanted) {
+  ResourceLimits limits;
+  limits.limits = wanted;
+  limits.counts_processes = !is_root_layer(plan.layer);
+  limits.limits_memory = !is_root_layer(plan.layer);
+  return trouble(limit_resources(limits), "limiting resources");
+}
+
 Trouble give_up_rights(const EntryPlan& plan, uid_t uid, bool of_body) {
   if (const int error = drop_bounding_set(); error != 0) return trouble(error, "dropping the bounding set");
   if (plan.changes_user) {
-    if (const int error = become(uid, plan.changes_user && is_root_layer(plan.layer) ? uid : plan.gid);
+    if (const int error = become(uid, plan.changes_user && is_root_layer(plan.layer) ? uid : plan.gid,
+                                 !is_root_layer(plan.layer));
         error != 0)
       return trouble(error, fmt::format("becoming user {}", uid));
   }
   if (of_body) {
-    ResourceLimits limits;
-    limits.limits = plan.limits;
-    limits.counts_processes = !is_root_layer(plan.layer);
-    limits.limits_memory = !is_root_layer(plan.layer);
-    if (const int error = limit_resources(limits); error != 0) return trouble(error, "limiting resources");
+    if (Trouble t = limit_body(plan, plan.limits); t.error != 0) return t;
   }
   if (const int error = drop_capabilities(); error != 0) return trouble(error, "dropping capabilities");
   return {};
 }
 
-Trouble check_code(const EntryPlan& plan) {
-  if (plan.place.task_root.empty() || ::access(plan.inside.task_root.c_str(), R_OK | X_OK) == 0) return {};
+// `task_root`: its path outside.
+Trouble check_code(const EntryPlan& plan, const std::string& task_root) {
+  if (task_root.empty() || ::access(plan.inside.task_root.c_str(), R_OK | X_OK) == 0) return {};
   return trouble(errno,
                  fmt::format("reading {} as the user that functions run as; `chmod -R o+rX` lets it (and it "
                              "needs the right to enter the folders above)",
-                             plan.place.task_root));
+                             task_root));
 }
 
 // What the body's process has that init is to work with.
@@ -103,7 +110,7 @@ Trouble enter(const EntryPlan& plan, uid_t uid, int inner, const TunnelPlan& tun
   if (::prctl(PR_SET_DUMPABLE, 1) != 0) return trouble(errno, "becoming visible to init");
   // After the change of user, which undoes it.
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return trouble(errno, "tying the process to init");
-  if (Trouble t = check_code(plan); t.error != 0) return t;
+  if (Trouble t = check_code(plan, plan.place.task_root); t.error != 0) return t;
   if (const int error = restrict_files(files_of(plan));
       error != 0 && (plan.layer == Layer::kBare || error != ENOSYS))
     return trouble(error, "applying Landlock");
@@ -116,6 +123,19 @@ Trouble enter(const EntryPlan& plan, uid_t uid, int inner, const TunnelPlan& tun
   return {};
 }
 
+// The body's process of an environment that was made ahead: until it knows its function. False: it never will.
+bool await_function(const EntryPlan& plan, int inner) {
+  (*plan.warm_up)();
+  const auto given = std::make_unique<Given>();
+  if (receive_message(inner, given.get(), sizeof *given) != sizeof *given) return false;
+  Entered entered{limit_body(plan, given->limits)};
+  // The folder that it stands in is below the mount by now.
+  if (entered.trouble.error == 0 && ::chdir(plan.inside.task_root.c_str()) != 0)
+    entered.trouble = trouble(errno, "entering " + plan.inside.task_root);
+  if (entered.trouble.error == 0) entered.trouble = check_code(plan, given->task_root.path);
+  return send_message(inner, &entered, sizeof entered) == 0 && entered.trouble.error == 0;
+}
+
 [[noreturn]] void run_body(const EntryPlan& plan, uid_t uid, int inner, const sigset_t& signals,
                            const TunnelPlan& tunnel, const std::function<int(const Inside&)>& body) {
   HandedOver handed;
@@ -124,26 +144,28 @@ Trouble enter(const EntryPlan& plan, uid_t uid, int inner, const TunnelPlan& tun
   if (handed.listener >= 0) descriptors.push_back(handed.listener);
   if (handed.tunnel.is_open()) descriptors.push_back(handed.tunnel.get());
   const bool told = send_message(inner, &entered, sizeof entered, descriptors) == 0;
-  ::close(inner);
   if (handed.listener >= 0) ::close(handed.listener);
   static_cast<void>(handed.tunnel.close());
   if (!told || entered.trouble.error != 0) ::_exit(1);
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
+  if (plan.warm_up != nullptr && !await_function(plan, inner)) ::_exit(1);
+  ::close(inner);
   ::_exit(body(plan.inside));
 }
 
 class Init {
  public:
   Init(const EntryPlan& plan, const std::function<int(const Inside&)>& body)
-      : plan_(plan), body_(body), watch_(plan.layer != Layer::kBare, plan.limits) {}
+      : plan_(plan),
+        body_(body),
+        waits_(plan.warm_up != nullptr),
+        watch_(plan.layer != Layer::kBare, plan.limits) {}
 
   [[noreturn]] void run() {
     sigset_t all;
     ::sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, &signals_);
-    Command go;
-    if (receive_message(plan_.control, &go, sizeof go) != sizeof go || go.kind != Command::Kind::kGo)
-      ::_exit(1);
+    const Command go = await(Command::Kind::kGo);
     uid_ = is_root_layer(plan_.layer) ? plan_.uid + static_cast<uid_t>(go.pid) : plan_.uid;
     if (Trouble t = set_up(); t.error != 0) fail(t);
     Report ready;
@@ -154,6 +176,13 @@ class Init {
   }
 
  private:
+  Command await(Command::Kind kind) const {
+    Command command;
+    if (receive_message(plan_.control, &command, sizeof command) != sizeof command || command.kind != kind)
+      ::_exit(1);
+    return command;
+  }
+
   [[noreturn]] void fail(const Trouble& trouble) {
     Report failed;
     failed.kind = Report::Kind::kFailed;
@@ -165,31 +194,38 @@ class Init {
 
   void send(const Report& report) { send_message(plan_.control, &report, sizeof report); }
 
+  FileView view() const {
+    FileView view;
+    view.resolv_conf = resolv_conf_;
+    view.place = plan_.place;
+    view.tmp_bytes = plan_.limits.tmp_bytes;
+    view.tmp = plan_.tmp;
+    view.uid = uid_;
+    view.gid = is_root_layer(plan_.layer) ? uid_ : plan_.gid;
+    view.is_furnished_later = waits_;
+    return view;
+  }
+
   Trouble set_up() {
     ::setsid();  // no terminal
     const bool bare = plan_.layer == Layer::kBare;
     FileDescriptor device =
         plan_.tunnel == EntryPlan::Tunnel::kNone ? FileDescriptor() : hold_tunnel_device();
     const std::string resolv_conf = text_of_file(plan_.resolv_conf);
-    const std::vector<sockaddr_storage> resolvers = name_servers(resolv_conf);
+    resolvers_ = name_servers(resolv_conf);
     if (!bare) {
       // Hides where our control groups lie. Older kernels and some containers do not have it; then paths are seen.
       if (::unshare(CLONE_NEWCGROUP) != 0 && errno != EINVAL && errno != EPERM)
         return trouble(errno, "making a control group namespace");
       if (::sethostname("lambda", 6) != 0) return trouble(errno, "setting the host name");
       if (plan_.changes_user && plan_.layer == Layer::kUserNamespace) {
-        if (const int error = become(plan_.uid, plan_.gid); error != 0)
+        if (const int error = become(plan_.uid, plan_.gid, true); error != 0)
           return trouble(error, fmt::format("becoming user {}", plan_.uid));
       }
-      FileView view;
       // Without datagrams, connections are made all the same.
-      view.resolv_conf = resolv_conf_inside(resolv_conf, resolvers.size(), !device.is_open());
-      view.place = plan_.place;
-      view.tmp_bytes = plan_.limits.tmp_bytes;
-      view.tmp = plan_.tmp;
-      view.uid = uid_;
-      view.gid = is_root_layer(plan_.layer) ? uid_ : plan_.gid;
-      if (Trouble t = enter_file_view(view); t.error != 0) return t;
+      resolv_conf_ = resolv_conf_inside(resolv_conf, resolvers_.size(), !device.is_open());
+      if (Trouble t = enter_file_view(view()); t.error != 0) return t;
+      if (is_root_layer(plan_.layer)) await(Command::Kind::kAttached);
     } else {
       if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return trouble(errno, "becoming the reaper");
       if (plan_.changes_user && ::chown(plan_.tmp.c_str(), uid_, plan_.gid) != 0)
@@ -208,34 +244,85 @@ class Init {
     }
     ::close(inner[1]);
     static_cast<void>(device.close());  // its number is somebody else's soon
-    close_all_but({plan_.control, plan_.memory_event, inner[0]});
+    close_all_but({plan_.control, plan_.memory_event, plan_.memory_peak_file, inner[0]});
     // Memory that runs out should end the function's processes rather than the one that must report it.
     write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
+    inner_ = FileDescriptor(inner[0]);
+    if (!waits_) {
+      if (Trouble t = become_small(); t.error != 0) return t;
+    } else if (::prctl(PR_SET_DUMPABLE, 0) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
+      return trouble(errno, "tying init to the supervisor");
+    }
+    if (Trouble t = await_body(true); t.error != 0) return t;
+    if (!waits_) begin_connections(plan_.network.host_loopback);
+    return {};
+  }
+
+  // Gives up all that init needs for the set-up only. Nothing that is not trusted may run before.
+  Trouble become_small() {
     if (Trouble t = give_up_rights(plan_, uid_, false); t.error != 0) return t;
     if (::prctl(PR_SET_DUMPABLE, 0) != 0) return trouble(errno, "hiding init");
-    if (!bare && ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
+    if (plan_.layer != Layer::kBare && ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
       return trouble(errno, "tying init to the supervisor");
+    return {};
+  }
+
+  // The first time, what init is to work with comes along.
+  Trouble await_body(bool takes_descriptors) {
     Entered entered;
     std::vector<FileDescriptor> descriptors;
-    const ssize_t got = receive_message(inner[0], &entered, sizeof entered, &descriptors);
-    ::close(inner[0]);
-    if (got != sizeof entered) {
+    if (receive_message(inner_.get(), &entered, sizeof entered, &descriptors) != sizeof entered) {
       int status = 0;
       ::waitpid(body_pid_, &status, 0);
       return trouble(ECHILD,
                      fmt::format("entering the sandbox (the process ended with status {:#x})", status));
     }
-    if (entered.trouble.error == 0 && !descriptors.empty()) {
-      Connector::Rules rules;
-      rules.own_network = !bare;
-      rules.host_loopback = plan_.network.host_loopback;
-      if (bare) rules.unix_sockets_in = plan_.inside.tmp;
-      egress_ = std::make_unique<Egress>(plan_.network, !bare, resolvers);
-      connector_ = std::make_unique<Connector>(std::move(descriptors.front()), std::move(rules), *egress_);
-      if (descriptors.size() > 1)
-        relay_ = std::make_unique<DatagramRelay>(std::move(descriptors[1]), *egress_);
+    if (takes_descriptors && !descriptors.empty()) {
+      listener_ = std::move(descriptors.front());
+      if (descriptors.size() > 1) tunnel_ = std::move(descriptors[1]);
     }
     return entered.trouble;
+  }
+
+  void begin_connections(bool host_loopback) {
+    inner_.close();
+    if (!listener_.is_open()) return;
+    const bool bare = plan_.layer == Layer::kBare;
+    Connector::Rules rules;
+    rules.own_network = !bare;
+    rules.host_loopback = host_loopback;
+    if (bare) rules.unix_sockets_in = plan_.inside.tmp;
+    Network network = plan_.network;
+    network.host_loopback = host_loopback;
+    egress_ = std::make_unique<Egress>(network, !bare, resolvers_);
+    connector_ = std::make_unique<Connector>(std::move(listener_), std::move(rules), *egress_);
+    if (tunnel_.is_open()) relay_ = std::make_unique<DatagramRelay>(std::move(tunnel_), *egress_);
+  }
+
+  // To the function that it was made ahead for.
+  void hand_out() {
+    const auto given = std::make_unique<Given>();
+    if (receive_message(plan_.control, given.get(), sizeof *given) != sizeof *given || !waits_)
+      end(SIGKILL, false);  // the supervisor is gone
+    if (Trouble t = complete(*given); t.error != 0) fail(t);
+    Report ready;
+    ready.kind = Report::Kind::kReady;
+    send(ready);
+  }
+
+  Trouble complete(const Given& given) {
+    FileView furnished = view();
+    furnished.tmp_bytes = given.limits.tmp_bytes;
+    if (Trouble t = furnish_file_view(furnished, given.known_task_root(), given.known_layers()); t.error != 0)
+      return t;
+    watch_.limit_memory(given.limits.memory_bytes);
+    if (Trouble t = become_small(); t.error != 0) return t;
+    if (const int error = send_message(inner_.get(), &given, sizeof given); error != 0)
+      return trouble(error, "handing the process out");
+    if (Trouble t = await_body(false); t.error != 0) return t;
+    waits_ = false;
+    begin_connections(given.host_loopback);
+    return {};
   }
 
   TunnelPlan tunnel_plan(const FileDescriptor& device) const {
@@ -250,12 +337,12 @@ class Init {
     ::sigemptyset(&child);
     ::sigaddset(&child, SIGCHLD);
     const FileDescriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
-    const bool watches = !is_root_layer(plan_.layer);
     reap();  // what ended before the signalfd was there
+    if (watches() && !look()) end(SIGKILL, true);
     for (;;) {
       std::vector<pollfd> polled = {{plan_.control, POLLIN, 0}, {children.get(), POLLIN, 0}};
       if (plan_.memory_event >= 0) polled.push_back({plan_.memory_event, POLLIN, 0});
-      int patience = watches ? TreeWatch::kInterval : -1;
+      int patience = watches() ? TreeWatch::kInterval : -1;
       if (connector_) {
         connector_->add_to(polled);
         const int wanted = connector_->patience();
@@ -277,8 +364,21 @@ class Init {
       if (plan_.memory_event >= 0 && polled[2].revents != 0) end(SIGKILL, true);
       if (connector_) connector_->serve();
       if (relay_) relay_->serve();
-      if (watches && !watch_.look()) end(SIGKILL, true);
+      if (watches() && !look()) end(SIGKILL, true);
     }
+  }
+
+  // Without control groups nobody else does; one that waits for its function is ours.
+  bool watches() const { return !is_root_layer(plan_.layer) && !waits_; }
+
+  bool look() {
+    const bool is_within = watch_.look();
+    if (watch_.memory_peak() > told_peak_ && plan_.memory_peak_file >= 0) {
+      told_peak_ = watch_.memory_peak();
+      const std::string text = fmt::format("{}\n", told_peak_);
+      static_cast<void>(!::pwrite(plan_.memory_peak_file, text.data(), text.size(), 0));
+    }
+    return is_within;
   }
 
   void serve() {
@@ -288,6 +388,7 @@ class Init {
     if (got != sizeof command) end(SIGKILL, false);  // the supervisor is gone
     switch (command.kind) {
       case Command::Kind::kGo:
+      case Command::Kind::kAttached:
         return;
       case Command::Kind::kKill:
         end(SIGKILL, false);
@@ -302,6 +403,8 @@ class Init {
         break;
       case Command::Kind::kUsage:
         break;
+      case Command::Kind::kHandOut:
+        return hand_out();
     }
     Report done;
     done.kind = Report::Kind::kDone;
@@ -333,10 +436,16 @@ class Init {
 
   const EntryPlan& plan_;
   const std::function<int(const Inside&)>& body_;
+  bool waits_;  // for the function that it is made for
   TreeWatch watch_;
   sigset_t signals_{};
+  std::uint64_t told_peak_ = 0;
   uid_t uid_ = 0;
   pid_t body_pid_ = 0;
+  std::string resolv_conf_;  // text of /etc/resolv.conf
+  std::vector<sockaddr_storage> resolvers_;
+  FileDescriptor inner_;              // to the body's process, until it runs the body
+  FileDescriptor listener_, tunnel_;  // until there are a connector and a relay
   std::unique_ptr<Egress> egress_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<DatagramRelay> relay_;

@@ -2,8 +2,10 @@
 // connections, reaps, watches what no control group watches, and ends when that process ends; the others end with it.
 //
 // It runs trusted code only, in a fork of the supervisor, on its one thread. Protocol with the supervisor, on a SOCK_SEQPACKET:
-// it waits for kGo, answers kReady or kFailed, then takes commands until it sends kEnded and exits. End of file on that socket
-// means that the supervisor died: it kills everything and exits.
+// it waits for kGo and, where there are control groups, for kAttached before it starts any other process; answers kReady or kFailed, then takes commands until it sends kEnded and exits. One that was made ahead of its
+// function answers kReady a second time after kHandOut; until then it keeps the rights that the rest of the set-up takes, and the
+// other process has run nothing but trusted code. End of file on that socket means that the supervisor died: it kills everything
+// and exits.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +18,7 @@
 namespace lambed::sandbox {
 
 struct Command {
-  enum class Kind : int { kGo, kFreeze, kThaw, kKill, kCpuQuota, kUsage };
+  enum class Kind : int { kGo, kAttached, kFreeze, kThaw, kKill, kCpuQuota, kUsage, kHandOut };
   Kind kind = Kind::kGo;
   int pid = 0;  // of init as the supervisor sees it, with kGo
   double cores = 0;
@@ -47,9 +49,11 @@ struct EntryPlan {
   gid_t gid = 0;
   bool changes_user = false;
   const SeccompProgram* program = nullptr;
+  const std::function<void()>* warm_up = nullptr;  // set: made ahead of its function (Supervisor::prepare)
   std::vector<int> keep;
   int control = -1;
-  int memory_event = -1;  // becomes readable when memory ran out; -1: none
+  int memory_peak_file = -1;  // where init writes the highest use of memory; -1: a control group knows
+  int memory_event = -1;      // becomes readable when memory ran out; -1: none
 };
 
 [[noreturn]] void run_init(const EntryPlan& plan, const std::function<int(const Inside&)>& body);

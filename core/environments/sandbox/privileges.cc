@@ -12,9 +12,9 @@
 
 namespace lambed::sandbox {
 
-int become(uid_t uid, gid_t gid) {
+int become(uid_t uid, gid_t gid, bool keeps_groups) {
   // EPERM: a user namespace made without privileges, where groups cannot be changed; they map to nobody there.
-  if (::setgroups(0, nullptr) != 0 && errno != EPERM) return errno;
+  if (!keeps_groups && ::setgroups(0, nullptr) != 0 && errno != EPERM) return errno;
   if (::setresgid(gid, gid, gid) != 0) return errno;
   if (::setresuid(uid, uid, uid) != 0) return errno;
   return 0;

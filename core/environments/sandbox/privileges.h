@@ -9,8 +9,8 @@
 
 namespace lambed::sandbox {
 
-// Becomes the user, with no groups where that may be said. Who was root loses what root may.
-int become(uid_t uid, gid_t gid);
+// Becomes the user, with no groups where that may be said, or with those it has. Who was root loses what root may.
+int become(uid_t uid, gid_t gid, bool keeps_groups);
 // Before become(), while one may still do it.
 int drop_bounding_set();
 // All other sets; and no_new_privs, so that no program brings any back.

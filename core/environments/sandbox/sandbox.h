@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -30,6 +31,9 @@ enum class Layer {
   kBare,           // seccomp, Landlock and resource limits only
 };
 const char* name_of(Layer layer);  // "root with cgroup v2"
+// As LAMBED_SANDBOX_LAYER names them: "cgroup2", "cgroup1", "user", "bare".
+const char* word_for(Layer layer);
+std::optional<Layer> layer_of_word(std::string_view word);
 
 struct Limits {
   std::uint64_t memory_bytes = 128ULL << 20;
@@ -128,6 +132,17 @@ class Supervisor {
   virtual Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                               const std::function<int(const Inside&)>& body) = 0;
 
+  // An environment that does not know yet whose it is, made ahead so that its start costs nothing later. Like spawn(), but shut
+  // in it calls `warm_up`, which must run nothing that is not trusted, and waits for hand_out(); only then it sees code and
+  // layers, and runs the body. Not in kBare, where the walls are made of the paths: can_prepare() says so.
+  virtual bool can_prepare() const = 0;
+  virtual Result<Child> prepare(const std::vector<std::string>& runtime_paths, const std::vector<int>& keep,
+                                const std::function<void()>& warm_up,
+                                const std::function<int(const Inside&)>& body) = 0;
+  // Returns when the body is about to run. Spec's runtime and runtime_paths do not count. Errors: what it takes is not to be had
+  // in a prepared environment; it is then of no use, and spawn() may still work.
+  virtual Result<void> hand_out(Child& child, const Spec& spec) = 0;
+
   // The limit of cores holds from now on; before, start-up takes what it can get.
   virtual Result<void> begin_cpu_quota(Child& child) = 0;
   // No process of the tree runs until thaw(). Both are idempotent.
@@ -136,8 +151,7 @@ class Supervisor {
   // Ends the whole tree, frozen or not. Does not wait: the pidfd says when it is done.
   virtual void kill(Child& child) = 0;
   virtual Usage usage(const Child& child) = 0;
-  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often. Not open where there
-  // are no control groups.
+  // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often.
   virtual catalog::FileDescriptor memory_peak_file(const Child& child) = 0;
   // Only when the pidfd is readable, else it waits. Reaps, reads the counters, removes what belonged to the environment.
   virtual Ending finish(Child child) = 0;

@@ -1,5 +1,6 @@
 #include "environments/sandbox/seccomp_program.h"
 
+#include <fcntl.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -75,6 +76,29 @@ void allow_sockets(Rules& rules) {
   }
 }
 
+void allow_opening(Rules& rules, const SeccompChoice& choice) {
+  if (!choice.refuse_unchecked_truncation) {
+    for (const char* name : {"open", "openat", "openat2", "truncate"}) rules.add(SCMP_ACT_ALLOW, name, {});
+    return;
+  }
+  // openat2 keeps its flags in memory, where a filter cannot look, and answers ENOSYS as older kernels do.
+  rules.add(SCMP_ACT_ERRNO(EPERM), "truncate", {});
+  struct {
+    const char* name;
+    unsigned flags;
+  } const opening[] = {{"open", 1}, {"openat", 2}};
+  for (const auto& call : opening) {
+    rules.add(SCMP_ACT_ALLOW, call.name, {bits(call.flags, O_TRUNC, 0)});
+    for (const unsigned way :
+         {unsigned{O_RDONLY}, unsigned{O_WRONLY}, unsigned{O_RDWR}, unsigned{O_ACCMODE}}) {
+      // With writing Landlock looks. The fourth way is for ioctl alone, and Landlock asks nothing of it.
+      const bool is_checked = way == O_WRONLY || way == O_RDWR;
+      rules.add(is_checked ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM), call.name,
+                {bits(call.flags, O_TRUNC | O_ACCMODE, unsigned{O_TRUNC} | way)});
+    }
+  }
+}
+
 void allow_connections(Rules& rules, const SeccompChoice& choice) {
   rules.add(choice.supervise_connections ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, "connect", {});
   const std::uint32_t listening = choice.shares_the_machine      ? SCMP_ACT_ERRNO(EPERM)
@@ -134,6 +158,7 @@ Result<SeccompProgram> SeccompProgram::compile(const SeccompChoice& choice) {
   rules.all(SCMP_ACT_ERRNO(EPERM), kRefusedCalls, std::size(kRefusedCalls));
   for (const char* name : {"memfd_create", "shmget"})
     rules.add(choice.refuse_unseen_memory ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW, name, {});
+  allow_opening(rules, choice);
   allow_sockets(rules);
   allow_connections(rules, choice);
   allow_processes(rules, choice);

@@ -18,6 +18,9 @@ struct SeccompChoice {
   bool supervise_connections = true;
   // Without namespaces: no listening, no System V objects and message queues, no changes to other processes.
   bool shares_the_machine = false;
+  // Landlock before its version 3 (Linux 6.2) lets files be emptied that may not be written: refused are truncate(2) and
+  // O_TRUNC without the right to write.
+  bool refuse_unchecked_truncation = false;
   bool refuse_unseen_memory = false;  // memfd_create, shmget: memory that no process's figures show
 };
 

@@ -1,9 +1,11 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,7 +17,10 @@
 #include <filesystem>
 #include <sstream>
 
+#include "catalog/readers.h"
 #include "environments/sandbox/cgroups.h"
+#include "environments/sandbox/child_state.h"
+#include "environments/sandbox/given.h"
 #include "environments/sandbox/init.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
@@ -34,8 +39,8 @@ constexpr gid_t kGroupInside = 990;
 constexpr uid_t kFirstUser = 1'880'000'000;
 constexpr uid_t kFirstUserOfSmallMap = 50'000;
 constexpr pid_t kMostPids = 1 << 22;
-constexpr int kStartPatience = 20'000;  // milliseconds
-constexpr int kAnswerPatience = 2'000;
+// Of what waits for its function: more than any function has, since some hierarchies let limits only be lowered.
+constexpr std::uint64_t kAmple = 16ULL << 30;
 constexpr std::string_view kFolderPrefix = "lambed-tmp-";
 
 bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
@@ -65,61 +70,26 @@ const char* name_of(Layer layer) {
   return "";
 }
 
-struct Child::State {
-  pid_t pid = -1;
-  FileDescriptor pidfd, control;
-  std::unique_ptr<Cgroup> cgroup;
-  std::string tmp;  // a folder of ours, to be removed
-  Limits limits;
-  std::optional<Report> ended;
-  bool killed = false;
-  bool reaped = false;
+const char* word_for(Layer layer) {
+  switch (layer) {
+    case Layer::kRootCgroup2:
+      return "cgroup2";
+    case Layer::kRootCgroup1:
+      return "cgroup1";
+    case Layer::kUserNamespace:
+      return "user";
+    case Layer::kBare:
+      return "bare";
+  }
+  return "";
+}
 
-  ~State() {
-    if (pid > 0 && !reaped) {
-      end();
-      wait();
-    }
+std::optional<Layer> layer_of_word(std::string_view word) {
+  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+    if (word == word_for(layer)) return layer;
   }
-  void end() {
-    killed = true;
-    if (cgroup) {
-      cgroup->kill();
-    } else if (!tmp.empty()) {  // kBare: only init can find them all
-      const Command command{Command::Kind::kKill, 0, 0};
-      if (send_message(control.get(), &command, sizeof command) == 0) return;
-    }
-    ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-  }
-  int wait() {
-    int status = 0;
-    while (::waitpid(pid, &status, __WALL) < 0 && errno == EINTR) {
-    }
-    reaped = true;
-    return status;
-  }
-  // A report that is there or comes within the time; kEnded is kept for finish().
-  std::optional<Report> receive(int patience) {
-    pollfd polled{control.get(), POLLIN, 0};
-    if (::poll(&polled, 1, patience) <= 0) return std::nullopt;
-    Report report;
-    if (receive_message(control.get(), &report, sizeof report) != sizeof report) return std::nullopt;
-    if (report.kind == Report::Kind::kEnded) ended = report;
-    return report;
-  }
-  std::optional<Report> ask(Command::Kind kind, double cores = 0) {
-    const Command command{kind, 0, cores};
-    if (ended || send_message(control.get(), &command, sizeof command) != 0) return std::nullopt;
-    return receive(kAnswerPatience);
-  }
-};
-
-Child::Child(std::unique_ptr<State> state) : state_(std::move(state)) {}
-Child::Child(Child&&) noexcept = default;
-Child& Child::operator=(Child&&) noexcept = default;
-Child::~Child() = default;
-pid_t Child::pid() const { return state_->pid; }
-int Child::pidfd() const { return state_->pidfd.get(); }
+  return std::nullopt;
+}
 
 namespace {
 
@@ -130,6 +100,7 @@ class KernelSupervisor final : public Supervisor {
     if (is_root_layer(layer) && !root) return Error(ErrorCode::ServiceException, "it needs root");
     SeccompChoice choice;
     choice.shares_the_machine = layer == Layer::kBare;
+    choice.refuse_unchecked_truncation = layer == Layer::kBare && landlock_version() < 3;
     choice.refuse_unseen_memory = !is_root_layer(layer);
     auto program = SeccompProgram::compile(choice);
     if (!program) return program.error();
@@ -139,6 +110,7 @@ class KernelSupervisor final : public Supervisor {
           "the kernel has no Landlock; it needs Linux 5.13 with landlock in the boot parameter lsm=");
     }
     std::unique_ptr<KernelSupervisor> made(new KernelSupervisor(layer, options, std::move(*program)));
+    if (root && !is_root_layer(layer)) made->join_readers();
     if (is_root_layer(layer)) {
       const CgroupMounts mounts = CgroupMounts::find();
       const bool v2 = layer == Layer::kRootCgroup2;
@@ -172,6 +144,10 @@ class KernelSupervisor final : public Supervisor {
     return std::unique_ptr<Supervisor>(std::move(made));
   }
 
+  ~KernelSupervisor() override {
+    if (!groups_.empty()) ::setgroups(groups_.size(), groups_.data());
+  }
+
   Layer layer() const override { return layer_; }
   bool lets_datagrams_out() const override {
     return layer_ == Layer::kBare || tunnel_ == EntryPlan::Tunnel::kNeeded;
@@ -179,57 +155,39 @@ class KernelSupervisor final : public Supervisor {
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
-    const int number = ++count_;
-    auto state = std::make_unique<Child::State>();
-    state->limits = spec.limits;
-    EntryPlan plan;
-    plan.layer = layer_;
-    plan.limits = spec.limits;
-    plan.place = spec.place;
-    plan.network = spec.network;
-    plan.resolv_conf = options_.resolv_conf;
-    plan.tunnel = tunnel_;
-    plan.keep = keep;
-    plan.program = &program_;
-    plan.changes_user = ::geteuid() == 0;
-    plan.uid = is_root_layer(layer_)    ? first_user_
-               : layer_ == Layer::kBare ? first_user_ + bare_number(number)
-                                        : kUserInside;
-    plan.gid = layer_ == Layer::kUserNamespace ? kGroupInside : plan.uid;
-    plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
-    FileDescriptor event;
-    if (layer_ == Layer::kBare) {
-      auto folder = make_folder(number);
-      if (!folder) return folder.error();
-      state->tmp = *folder;
-      plan.tmp = *folder;
-      plan.inside = {spec.place.task_root, spec.place.layers.empty() ? "" : spec.place.layers.front(),
-                     spec.place.runtime, *folder};
+    return make(spec, keep, nullptr, body);
+  }
+
+  bool can_prepare() const override { return layer_ != Layer::kBare; }
+
+  Result<Child> prepare(const std::vector<std::string>& runtime_paths, const std::vector<int>& keep,
+                        const std::function<void()>& warm_up,
+                        const std::function<int(const Inside&)>& body) override {
+    if (!can_prepare())
+      return Error(
+          ErrorCode::ServiceException,
+          fmt::format("The sandbox ({}) cannot be set up before the function is known", name_of(layer_)));
+    Spec spec;
+    spec.limits.memory_bytes = kAmple;
+    spec.limits.tmp_bytes = kAmple;
+    spec.place.runtime_paths = runtime_paths;
+    return make(spec, keep, &warm_up, body);
+  }
+
+  Result<void> hand_out(Child& child, const Spec& spec) override {
+    Child::State& state = child.state();
+    auto given = Given::describe(spec);
+    if (!given) return given.error();
+    state.limits = spec.limits;
+    if (state.cgroup) {
+      if (auto set = state.cgroup->limit(spec.limits.memory_bytes, spec.limits.processes + 1); !set)
+        return set;
     }
-    if (cgroups_) {
-      auto group = cgroups_->group(number);
-      if (!group) return group.error();
-      state->cgroup = std::move(*group);
-      if (auto set = state->cgroup->limit(spec.limits.memory_bytes, spec.limits.processes + 1); !set)
-        return set.error();
-      auto memory_event = state->cgroup->out_of_memory_event();
-      if (!memory_event) return memory_event.error();
-      event = std::move(*memory_event);
-      plan.memory_event = event.get();
-    }
-    int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-      return system_error("Could not make a socket pair", errno);
-    state->control = FileDescriptor(ends[0]);
-    const FileDescriptor theirs(ends[1]);
-    plan.control = ends[1];
-    if (const int error = fork_init(*state, plan, body); error != 0)
-      return system_error("Could not start a process in the sandbox", error);
-    if (auto started = start(*state, plan); !started) {
-      state->end();
-      return started.error();  // the state's end waits
-    }
-    return Child(std::move(state));
+    const Command command{Command::Kind::kHandOut, 0, 0};
+    int error = send_message(state.control.get(), &command, sizeof command);
+    if (error == 0) error = send_message(state.control.get(), given->get(), sizeof **given);
+    if (error != 0) return system_error("Could not hand a prepared process out", error);
+    return state.await_ready(layer_);
   }
 
   Result<void> begin_cpu_quota(Child& child) override {
@@ -262,7 +220,8 @@ class KernelSupervisor final : public Supervisor {
 
   catalog::FileDescriptor memory_peak_file(const Child& child) override {
     const Child::State& state = child.state();
-    return state.cgroup ? state.cgroup->memory_peak_file() : catalog::FileDescriptor();
+    if (state.cgroup) return state.cgroup->memory_peak_file();
+    return catalog::FileDescriptor(::fcntl(state.memory_peak.get(), F_DUPFD_CLOEXEC, 0));
   }
 
   Ending finish(Child child) override {
@@ -305,10 +264,77 @@ class KernelSupervisor final : public Supervisor {
         mark_(own_mark()),
         tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
+  Result<Child> make(const Spec& spec, const std::vector<int>& keep, const std::function<void()>* warm_up,
+                     const std::function<int(const Inside&)>& body) {
+    const int number = ++count_;
+    auto state = std::make_unique<Child::State>();
+    state->limits = spec.limits;
+    EntryPlan plan;
+    plan.layer = layer_;
+    plan.limits = spec.limits;
+    plan.place = spec.place;
+    plan.network = spec.network;
+    plan.resolv_conf = options_.resolv_conf;
+    plan.tunnel = tunnel_;
+    plan.keep = keep;
+    plan.warm_up = warm_up;
+    plan.program = &program_;
+    plan.changes_user = ::geteuid() == 0;
+    plan.uid = is_root_layer(layer_)    ? first_user_
+               : layer_ == Layer::kBare ? first_user_ + bare_number(number)
+                                        : kUserInside;
+    plan.gid = layer_ == Layer::kUserNamespace ? kGroupInside : plan.uid;
+    plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
+    FileDescriptor event;
+    if (layer_ == Layer::kBare) {
+      auto folder = make_folder(number);
+      if (!folder) return folder.error();
+      state->tmp = *folder;
+      plan.tmp = *folder;
+      plan.inside = {spec.place.task_root, spec.place.layers.empty() ? "" : spec.place.layers.front(),
+                     spec.place.runtime, *folder};
+    }
+    if (cgroups_) {
+      auto group = cgroups_->group(number);
+      if (!group) return group.error();
+      state->cgroup = std::move(*group);
+      if (auto set = state->cgroup->limit(spec.limits.memory_bytes, spec.limits.processes + 1); !set)
+        return set.error();
+      auto memory_event = state->cgroup->out_of_memory_event();
+      if (!memory_event) return memory_event.error();
+      event = std::move(*memory_event);
+      plan.memory_event = event.get();
+    } else {
+      state->memory_peak = FileDescriptor(::memfd_create("lambed-memory-peak", MFD_CLOEXEC));
+      plan.memory_peak_file = state->memory_peak.get();
+    }
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+      return system_error("Could not make a socket pair", errno);
+    state->control = FileDescriptor(ends[0]);
+    const FileDescriptor theirs(ends[1]);
+    plan.control = ends[1];
+    if (const int error = fork_init(*state, plan, body); error != 0)
+      return system_error("Could not start a process in the sandbox", error);
+    if (auto started = start(*state, plan); !started) {
+      state->end();
+      return started.error();  // the state's end waits
+    }
+    return Child(std::move(state));
+  }
+
   static Result<void> answered(const std::optional<Report>& report, const char* what) {
     if (report && report->kind == Report::Kind::kDone) return {};
     return Error(ErrorCode::ServiceException,
                  fmt::format("Could not {} the environment: its init does not answer", what));
+  }
+
+  // Without mounts of its own an environment reaches its code by the paths of the machine, as another user than root; in a user
+  // namespace its own mounts are made by that user. It inherits the group.
+  void join_readers() {
+    groups_.resize(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
+    if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) < 0) groups_.clear();
+    catalog::join_readers();
   }
 
   // Without a pid namespace the number of init is not known before it runs.
@@ -356,37 +382,20 @@ class KernelSupervisor final : public Supervisor {
     if (layer_ == Layer::kUserNamespace) {
       if (auto mapped = map_user(state.pid, plan); !mapped) return mapped;
     }
-    if (state.cgroup) {
-      if (auto attached = state.cgroup->attach(state.pid, false); !attached) return attached;
-    }
     Command go;
     go.pid = first_user_ == kFirstUser ? state.pid : state.pid % 8192;
     if (const int error = send_message(state.control.get(), &go, sizeof go); error != 0)
       return system_error("Could not start the sandbox", error);
-    // The control socket's other end lives in init alone once the caller has closed its copy: here it is still open, so a
-    // death is seen by the pidfd.
-    pollfd polled[2] = {{state.control.get(), POLLIN, 0}, {state.pidfd.get(), POLLIN, 0}};
-    int ready = 0;
-    do {
-      ready = ::poll(polled, 2, kStartPatience);
-    } while (ready < 0 && errno == EINTR);
-    if (const std::optional<Report> report = state.receive(0)) {
-      if (report->kind == Report::Kind::kReady) {
-        if (report->has_tunnel) tunnel_ = EntryPlan::Tunnel::kNeeded;
-        return {};
-      }
-      if (report->kind == Report::Kind::kFailed) {
-        return Error(ErrorCode::ServiceException,
-                     fmt::format("Could not set the sandbox ({}) up: {}: {}", name_of(layer_),
-                                 report->trouble.step, std::strerror(report->trouble.error)),
-                     report->trouble.error == ECHILD ? kEndedInSetUp : "");
-      }
+    if (state.cgroup) {
+      // The kernel may take milliseconds for it, in which init makes its mounts.
+      if (auto attached = state.cgroup->attach(state.pid, false); !attached) return attached;
+      const Command done{Command::Kind::kAttached, 0, 0};
+      send_message(state.control.get(), &done, sizeof done);
     }
-    if (ready == 0) return Error(ErrorCode::ServiceException, "The sandbox was not set up within 20 seconds");
-    return Error(
-        ErrorCode::ServiceException,
-        "The sandbox's first process ended while it was set up; is there memory enough for it in the limit?",
-        kEndedInSetUp);
+    auto ready = state.await_ready(layer_);  // also of an init that is gone
+    // What could be had once must be had always: functions do not lose their datagrams by chance.
+    if (ready.ok() && state.has_tunnel) tunnel_ = EntryPlan::Tunnel::kNeeded;
+    return ready;
   }
 
   Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
@@ -412,6 +421,7 @@ class KernelSupervisor final : public Supervisor {
   const uid_t first_user_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
+  std::vector<gid_t> groups_;  // that this process had before
   EntryPlan::Tunnel tunnel_;
   int count_ = 0;
 };

@@ -18,6 +18,7 @@ class TreeWatch {
 
   // To be called about every kInterval. False: the memory limit is passed.
   bool look();
+  void limit_memory(std::uint64_t bytes) { limits_.memory_bytes = bytes; }
   void limit_cpu(double cores) { cores_ = cores; }
   void freeze(bool frozen);
 

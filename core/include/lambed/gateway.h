@@ -52,6 +52,9 @@ struct GatewayOptions {
   // The networks that functions can be put into by their VpcConfig. With what cannot be one, no gateway is made:
   // InvalidParameterValueException.
   std::vector<Vpc> networks = {};
+  // Isolation `process`: so many workers of each language wait ready for the next cold start (docs/isolation.md); 0: each is made
+  // when it is needed.
+  int worker_stock = 2;
   // How long an interrupted handler may take to stop before its environment is abandoned.
   std::chrono::milliseconds interrupt_grace{2000};
   // So many abandoned environments (handlers that cannot be stopped) are borne; then no new ones are opened.

@@ -85,6 +85,21 @@ BOOST_AUTO_TEST_CASE(a_function_that_ends_its_process_leaves_the_server_and_the_
   BOOST_TEST(server.end().exit_code == 0);
 }
 
+BOOST_AUTO_TEST_CASE(cold_starts_are_served_with_any_stock_of_workers) {
+  for (const char* stock : {"0", "1"}) {
+    ServedProgram server({"--isolation", "process", "--worker-stock", stock});
+    create(server);
+    for (int i = 0; i < 3; ++i) {
+      // Each call ends its environment, so that the next one is a cold start; from the second on, of a worker that waited.
+      const json document = json::parse(server.invoke("curious", json{{"exit", 3}}.dump()).body);
+      BOOST_TEST(document.value("errorType", "") == "Runtime.ExitError", document.dump());
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+    }
+    BOOST_TEST(json::parse(server.invoke("curious").body).contains("pid"));
+    BOOST_TEST(server.end().exit_code == 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(functions_keep_their_isolation_over_a_restart) {
   const TemporaryFolder folder;
   const std::string data = folder.path() + "/data";

@@ -54,8 +54,8 @@ BOOST_AUTO_TEST_SUITE(program_serve)
 BOOST_AUTO_TEST_CASE(it_says_where_it_is_and_what_it_has_and_ends_well) {
   Server server({});
   const std::string text = server.process().error_text();
-  for (const char* part : {"account    123456789012 in us-east-1", "runtimes   ", "python", "in_process",
-                           "in memory", "curl ", "aws --endpoint-url"}) {
+  for (const char* part : {"account    123456789012 in us-east-1", "runtimes   ", "python",
+                           "isolation  process", "in memory", "curl ", "aws --endpoint-url"}) {
     BOOST_TEST(says(text, part), part << " in " << text);
   }
   BOOST_TEST(ask(server.port(), "GET", "/health").status == 200);
@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_in_words) {
       {{"serve", "--listen", "nowhere"}, "write it as ADDRESS:PORT"},
       {{"serve", "--listen", "127.0.0.1:99999"}, "write it as ADDRESS:PORT"},
       {{"serve", "--isolation", "box"}, "--isolation"},
-      {{"serve", "--require-isolation", "strict"}, "goes with --isolation process"},
+      {{"serve", "--isolation", "in_process", "--require-isolation", "strict"},
+       "goes with --isolation process"},
       {{"serve", "--aws-endpoint-url", "127.0.0.1:5000"}, "write it as http://HOST:PORT"},
       {{"dlq"}, "A subcommand is required"},
       {{"dlq", "purge"}, "say which dead letters"},

@@ -43,7 +43,20 @@ BOOST_AUTO_TEST_CASE(each_console_call_is_one_record) {
   BOOST_TEST(records[1].bytes.ends_with("\tINFO\tü€😀\n"));
 }
 
-BOOST_AUTO_TEST_CASE(the_standard_streams_are_raw) {
+BOOST_AUTO_TEST_CASE(the_standard_streams_can_be_opened_by_name) {
+  const NodeFunction function(R"(
+    const fs = require('fs');
+    exports.handler = async () => {
+      fs.writeFileSync('/dev/stdout', 'output\n');
+      fs.appendFileSync('/dev/stderr', 'error\n');
+      return [process.stdout.isTTY ?? null, process.stdout.fd, process.stderr.fd];
+    };)");
+  BOOST_TEST(function.result() == json({nullptr, 1, 2}));
+  BOOST_TEST(function.environment().log(LAMBED_STREAM_STDOUT) == "output\n");
+  BOOST_TEST(function.environment().log(LAMBED_STREAM_STDERR) == "error\n");
+}
+
+BOOST_AUTO_TEST_CASE(the_standard_streams_are_raw, *boost::unit_test::label("in_process")) {
   const NodeFunction function(R"(
     const fs = require('fs');
     exports.handler = async () => {

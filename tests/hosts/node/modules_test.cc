@@ -120,7 +120,8 @@ BOOST_AUTO_TEST_CASE(the_handler_may_be_a_package_of_a_layer) {
   BOOST_TEST(NodeFunction(Files{}, spec).result() == "wrapped");
 }
 
-BOOST_AUTO_TEST_CASE(node_path_of_the_function_counts_and_that_of_the_application_does_not) {
+BOOST_AUTO_TEST_CASE(node_path_of_the_function_counts_and_that_of_the_application_does_not,
+                     *boost::unit_test::label("in_process")) {
   const TemporaryFolder mine;
   mine.write("listed/index.js", "module.exports = 'listed';");
   EnvironmentSpec spec;

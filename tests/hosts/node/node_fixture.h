@@ -31,7 +31,8 @@ class NodeFunction {
   const Outcome& opened() const { return opened_; }
   nlohmann::json init_error() const { return nlohmann::json::parse(opened_.payload); }
   const HarnessEnvironment& environment() const { return environment_; }
-  std::string path() const { return folder_.path(); }
+  // Of its folder, as its handler sees it.
+  std::string path() const;
 
   Outcome run(const std::string& event = "{}") const { return environment_.invoke(event); }
   // Fails the test unless the invocation succeeds.

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <filesystem>
 
+#include "worker_host/worker_host.h"
+
 namespace lambed::testing {
 namespace {
 
@@ -51,7 +53,8 @@ HarnessEnvironment open_in(const TemporaryFolder& folder, const Files& files, En
 }  // namespace
 
 HostHarness& node_host() {
-  static HostHarness& host = *new HostHarness(find_plugin());
+  static HostHarness& host = is_isolated() ? *new HostHarness(worker_host(), {{"language", "nodejs"}})
+                                           : *new HostHarness(find_plugin());
   is_started = true;
   return host;
 }
@@ -65,6 +68,8 @@ NodeFunction::NodeFunction(Files files, EnvironmentSpec spec)
 
 NodeFunction::NodeFunction(const std::string& script, EnvironmentSpec spec)
     : NodeFunction(Files{{"index.js", script}}, std::move(spec)) {}
+
+std::string NodeFunction::path() const { return seen_by_handlers(folder_.path()); }
 
 NodeFunction::~NodeFunction() {
   environment_.request_close();

@@ -40,7 +40,7 @@ def handler(event, context):
 )");
   const HarnessEnvironment environment = function.open();
   const Outcome outcome = environment.invoke(R"({"n": 3})");
-  const std::string file = function.folder() + "/app.py";
+  const std::string file = function.seen_folder() + "/app.py";
   const json expected = {
       {"errorMessage", "3 is odd"},
       {"errorType", "Odd"},
@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(a_syntax_error_names_file_and_line) {
   const json document = init_error_of(function);
   BOOST_TEST(document["errorType"] == "Runtime.UserCodeSyntaxError");
   BOOST_TEST(document["errorMessage"] == "Syntax error in module 'app': expected ':' (app.py, line 1)");
-  BOOST_TEST(document["stackTrace"] == json::array({"  File \"" + function.folder() +
+  BOOST_TEST(document["stackTrace"] == json::array({"  File \"" + function.seen_folder() +
                                                     "/app.py\" Line 1\n    def handler(event, context)\n"}));
 }
 
@@ -137,7 +137,7 @@ BOOST_AUTO_TEST_CASE(an_exception_in_init_tells_where) {
   BOOST_TEST(document["errorMessage"] == "no configuration");
   BOOST_TEST(document["requestId"] == "");
   const std::string last = document["stackTrace"].back();
-  BOOST_TEST(last == "  File \"" + function.folder() +
+  BOOST_TEST(last == "  File \"" + function.seen_folder() +
                          "/app.py\", line 1, in <module>\n    raise RuntimeError('no configuration')\n");
   for (const json& entry : document["stackTrace"]) {
     BOOST_TEST(entry.get<std::string>().find("<lambed") == std::string::npos);

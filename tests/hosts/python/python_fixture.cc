@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "worker_host/worker_host.h"
+
 namespace lambed::testing {
 
 namespace {
@@ -32,7 +34,12 @@ HostHarness& python_host() {
     Pairs options;
     if (const char* const wanted = std::getenv("LAMBED_TEST_PYTHON"))
       options.emplace_back("interpreter", wanted);
-    host = new HostHarness(HostHarness::plugin("liblambed_host_python.so"), options);
+    if (is_isolated()) {
+      options.emplace_back("language", "python");
+      host = new HostHarness(worker_host(), options);
+    } else {
+      host = new HostHarness(HostHarness::plugin("liblambed_host_python.so"), options);
+    }
     const lambed_host_description description = host->describe();
     BOOST_TEST_MESSAGE(
         "Python " << std::string(description.interpreter_version.data, description.interpreter_version.size)
@@ -62,6 +69,8 @@ PythonFunction& PythonFunction::with(const std::string& path, const std::string&
   folder_->write(path, text);
   return *this;
 }
+
+std::string PythonFunction::seen_folder() const { return seen_by_handlers(folder()); }
 
 HarnessEnvironment PythonFunction::start() { return python_host().open(spec); }
 

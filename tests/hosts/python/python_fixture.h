@@ -10,7 +10,8 @@
 
 namespace lambed::testing {
 
-// The host of this process, started at the first call: with the interpreter LAMBED_TEST_PYTHON, or as the host chooses.
+// The host of this process, started at the first call: with the interpreter LAMBED_TEST_PYTHON, or as the host chooses; in
+// worker processes when LAMBED_TEST_ISOLATION is `process`.
 HostHarness& python_host();
 // "3.12"
 std::string python_version();
@@ -27,6 +28,8 @@ class PythonFunction {
   // Opens an environment without waiting.
   HarnessEnvironment start();
   const std::string& folder() const { return folder_->path(); }
+  // The same as its handler sees it. After open or start.
+  std::string seen_folder() const;
   EnvironmentSpec spec;
 
  private:

@@ -7,7 +7,7 @@ using nlohmann::json;
 
 BOOST_AUTO_TEST_SUITE(ruby_handlers)
 
-BOOST_AUTO_TEST_CASE(the_host_describes_itself) {
+BOOST_AUTO_TEST_CASE(the_host_describes_itself, *boost::unit_test::label("in_process")) {
   const lambed_host_description description = ruby().describe();
   BOOST_TEST(std::string(description.language.data, description.language.size) == "ruby");
   const std::string version(description.interpreter_version.data, description.interpreter_version.size);
@@ -297,7 +297,8 @@ BOOST_AUTO_TEST_CASE(waiting_handlers_do_not_hold_up_each_other) {
   for (const HarnessEnvironment& environment : environments) environment.close();
 }
 
-BOOST_AUTO_TEST_CASE(usage_tells_processor_time_and_the_memory_of_the_vm) {
+BOOST_AUTO_TEST_CASE(usage_tells_processor_time_and_the_memory_of_the_vm,
+                     *boost::unit_test::label("in_process")) {
   const RubyFunction function("def handler(event:, context:) = 200_000.times.sum\n");
   const HarnessEnvironment environment = function.open();
   const std::uint64_t before = environment.usage().cpu_ns;

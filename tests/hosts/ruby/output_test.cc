@@ -134,7 +134,7 @@ BOOST_AUTO_TEST_CASE(handlers_read_nothing_from_the_applications_input) {
   BOOST_TEST(outcome.payload == R"(["",null,null])");
 }
 
-BOOST_AUTO_TEST_CASE(threads_end_with_their_environment) {
+BOOST_AUTO_TEST_CASE(threads_end_with_their_environment, *boost::unit_test::label("in_process")) {
   const RubyFunction function(
       "def handler(event:, context:)\n  Thread.new { loop { puts 'tick'; sleep 0.01 } }\n  nil\nend\n");
   const HarnessEnvironment environment = function.open();

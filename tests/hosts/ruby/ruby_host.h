@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/host_harness.h"
+#include "worker_host/worker_host.h"
 
 namespace lambed::testing {
 
@@ -17,7 +18,10 @@ inline HostHarness*& ruby_slot() {
 
 inline HostHarness& ruby() {
   HostHarness*& host = ruby_slot();
-  if (host == nullptr) host = new HostHarness(HostHarness::plugin("liblambed_host_ruby.so"));
+  if (host == nullptr) {
+    host = is_isolated() ? new HostHarness(worker_host(), {{"language", "ruby"}})
+                         : new HostHarness(HostHarness::plugin("liblambed_host_ruby.so"));
+  }
   return *host;
 }
 
@@ -47,6 +51,9 @@ class RubyFunction {
     if (!environment.wait_closed()) throw std::runtime_error("the environment did not close in time");
     return *outcome;
   }
+
+  // Of its folder, as its handler sees it; once the host runs.
+  std::string path() const { return seen_by_handlers(folder.path()); }
 
   TemporaryFolder folder;
   EnvironmentSpec spec;

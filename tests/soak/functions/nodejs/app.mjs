@@ -1,5 +1,6 @@
 // A function that behaves, and misbehaves on request: event.do names the deed, tests/soak/deeds.cc what must come of it.
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { openSync, writeSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -79,6 +80,32 @@ const deeds = {
   change_folder(event) {
     process.chdir('/');
     return answer(event);
+  },
+
+  // ---- Misbehaviour that a process of its own contains, and nothing less.
+  buffer_filled: () => Buffer.alloc(2 ** 30, 1).length,
+  wasm_filled: () => new Uint8Array(new WebAssembly.Memory({ initial: 16384 }).buffer).fill(1).length,
+  segfault: () => process.kill(process.pid, 'SIGSEGV'),
+  leaves_children() {
+    for (let i = 0; i < 5; i++) spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' });
+    process.exit(5);
+  },
+  files_without_end() {
+    for (;;) openSync('/dev/null');
+  },
+  async kill_group() {
+    process.kill(0, 'SIGKILL');
+    await pause(50_000);
+  },
+  writes_everywhere() {
+    for (let descriptor = 0; descriptor < 1024; descriptor++) {
+      try {
+        writeSync(descriptor, 'x'.repeat(5000));
+      } catch {
+        continue;
+      }
+    }
+    process.exit(7);
   },
 
   // ---- Misbehaviour that only the limit ends.

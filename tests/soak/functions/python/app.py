@@ -1,5 +1,7 @@
 # A function that behaves, and misbehaves on request: event["do"] names the deed, tests/soak/deeds.cc what must come of it.
+import ctypes
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -123,6 +125,123 @@ def closes_output(event):
     os.close(os.dup(1))
     sys.stdout.flush()
     return answer(event)
+
+
+# ---- Misbehaviour that a process of its own contains, and nothing less.
+
+def fork_child(event):
+    child = os.fork()
+    if child == 0:
+        os._exit(9)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    return answer(event)
+
+
+def memory_shared(event):
+    size = 1 << 30
+    with mmap.mmap(-1, size, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS) as pages:
+        for at in range(0, size, 4096):
+            pages[at] = 1
+
+
+def memory_in_tmp(event):
+    with open('/tmp/filled', 'wb') as file:
+        for _ in range(400):
+            file.write(bytes(1 << 20))
+
+
+def memory_of_children(event):
+    for _ in range(4):
+        if os.fork() == 0:
+            memory_list(event)
+    time.sleep(50)
+
+
+def segfault(event):
+    ctypes.string_at(0)
+
+
+def stack_overflow(event):
+    sys.setrecursionlimit(1 << 30)
+    function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: function(n))
+    return function(0)
+
+
+def abort_in_c(event):
+    ctypes.CDLL(None).abort()
+
+
+def divide_in_c(event):
+    signal.raise_signal(signal.SIGFPE)
+
+
+def exit_zero(event):
+    os._exit(0)
+
+
+def leaves_children(event):
+    for _ in range(20):
+        if os.fork() == 0:
+            os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(1000)
+    os._exit(5)
+
+
+def fork_bomb(event):
+    while True:
+        try:
+            if os.fork() == 0:
+                time.sleep(1000)
+        except OSError:
+            os._exit(6)
+
+
+def threads_without_end(event):
+    over = threading.Event()
+    threads = []
+    try:
+        while True:
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def files_without_end(event):
+    files = []
+    while True:
+        files.append(open('/dev/null'))
+
+
+def kill_group(event):
+    os.kill(0, signal.SIGKILL)
+    time.sleep(50)
+
+
+def kill_all(event):
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except OSError:
+        pass  # there is nobody else
+    return answer(event)
+
+
+def writes_everywhere(event):
+    for descriptor in range(1024):
+        try:
+            os.write(descriptor, b'x' * 5000)
+        except OSError:
+            pass
+    return answer(event)
+
+
+def closes_everything(event):
+    os.closerange(0, 1024)
+    os._exit(7)
 
 
 # ---- Misbehaviour that only the limit ends.

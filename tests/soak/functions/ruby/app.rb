@@ -58,6 +58,60 @@ def thread_stays(event)
   answer(event)
 end
 
+# ---- Misbehaviour that a process of its own contains, and nothing less.
+
+def change_folder_there(event)
+  Dir.chdir('/')
+  answer(event)
+end
+
+def memory(_event) = ('x' * (1 << 30)).size
+def exit_zero(_event) = exit!(0)
+
+# Ruby reports it and aborts.
+def segfault(_event)
+  Process.kill(:SEGV, Process.pid)
+  sleep(50)
+end
+
+def fork_child(event)
+  child = fork { exit!(9) }
+  raise 'the child ended otherwise' unless Process.wait2(child)[1].exitstatus == 9
+
+  answer(event)
+end
+
+def leaves_children(_event)
+  20.times do
+    fork do
+      Process.setsid
+      sleep(1000)
+    end
+  end
+  exit!(5)
+end
+
+def files_without_end(_event)
+  files = []
+  loop { files << File.open(File::NULL) }
+ensure
+  files.each(&:close)
+end
+
+def kill_group(_event)
+  Process.kill(:KILL, 0)
+  sleep(50)
+end
+
+def writes_everywhere(_event)
+  1024.times do |descriptor|
+    IO.for_fd(descriptor, 'w', autoclose: false).syswrite('x' * 5000)
+  rescue SystemCallError, ArgumentError
+    next
+  end
+  exit!(7)
+end
+
 # ---- Misbehaviour that only the limit ends.
 
 def spin(_event) = loop {}
