@@ -101,8 +101,41 @@ export interface GatewayOptions {
    * AWS_ENDPOINT_URL says, else AWS.
    */
   awsEndpointUrl?: string;
+  /** Isolation `process`: functions may reach what listens on this machine, which is refused otherwise. */
+  allowHostLoopback?: boolean;
+  /** The networks that functions can be put into by `vpcConfig`. */
+  networks?: Networks;
   /** Options of language hosts: `{ python: { interpreter: '/usr/bin/python3.12' } }`. The first gateway of a process decides. */
   hostOptions?: Record<string, Record<string, string>>;
+}
+
+/** VPCs, in EC2's names: what the file of `lambed serve --networks` holds. */
+export interface Networks {
+  Vpcs: {
+    VpcId: string;
+    /** Of IPv4, /16 to /28. */
+    Subnets?: { SubnetId: string; CidrBlock: string }[];
+    SecurityGroups?: {
+      GroupId: string;
+      /** Without this list everything may leave; where it is empty, nothing. */
+      IpPermissionsEgress?: {
+        /** `tcp`, `udp`; `-1`: all. */
+        IpProtocol: string;
+        FromPort?: number;
+        ToPort?: number;
+        IpRanges?: { CidrIp: string }[];
+        Ipv6Ranges?: { CidrIpv6: string }[];
+      }[];
+    }[];
+  }[];
+}
+
+/** Into which network a function is put; with empty lists, as in `{}`, into none. With isolation `process` only. */
+export interface VpcConfig {
+  subnetIds?: string[];
+  securityGroupIds?: string[];
+  /** Kept and answered. */
+  ipv6AllowedForDualStack?: boolean;
 }
 
 export interface CreateFunctionRequest {
@@ -131,6 +164,7 @@ export interface CreateFunctionRequest {
   deadLetterTarget?: string;
   /** 'process': a sandboxed process for each environment, with hard limits. */
   isolation?: 'in_process' | 'process';
+  vpcConfig?: VpcConfig;
 }
 
 export interface UpdateFunctionCodeRequest {
@@ -158,6 +192,7 @@ export interface UpdateFunctionConfigurationRequest {
   ephemeralStorage?: number;
   /** Empty: none any more. */
   deadLetterTarget?: string;
+  vpcConfig?: VpcConfig;
   revisionId?: string;
 }
 
@@ -206,6 +241,8 @@ export interface FunctionConfiguration {
   logGroup: string;
   /** Empty: none. */
   deadLetterTarget: string;
+  /** Absent unless it was ever set. */
+  vpcConfig?: Required<VpcConfig> & { vpcId: string };
   isolation: 'in_process' | 'process';
   /** Base64; empty until asked for where the code is a folder. */
   codeSha256: string;

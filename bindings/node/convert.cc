@@ -35,6 +35,22 @@ Isolation isolation(const Members& members, Napi::Env env) {
   refuse(env, "isolation", "'in_process' or 'process'");
 }
 
+// { subnetIds, securityGroupIds, ipv6AllowedForDualStack }; what is left out is empty.
+std::optional<VpcConfig> vpc_config(const Members& members) {
+  const auto object = members.object("vpcConfig");
+  if (!object) return {};
+  const Members of_vpc(*object);
+  return VpcConfig{of_vpc.texts("subnetIds").value_or(std::vector<std::string>{}),
+                   of_vpc.texts("securityGroupIds").value_or(std::vector<std::string>{}),
+                   of_vpc.flag("ipv6AllowedForDualStack")};
+}
+
+Napi::Array texts_to_js(Napi::Env env, const std::vector<std::string>& texts) {
+  Napi::Array list = Napi::Array::New(env, texts.size());
+  for (std::uint32_t at = 0; at < texts.size(); ++at) list.Set(at, Napi::String::New(env, texts[at]));
+  return list;
+}
+
 // { directory } | { zip } | { inline }
 Code code_of(const Members& members, Napi::Env env) {
   const auto object = members.object("code");
@@ -67,12 +83,18 @@ Napi::Value to_js(Napi::Env env, const FunctionConfiguration& c) {
   object.Set("memorySize", c.memory_mb);
   object.Set("ephemeralStorage", c.ephemeral_storage_mb);
   if (c.environment) object.Set("environment", map_to_js(env, *c.environment));
-  Napi::Array layers = Napi::Array::New(env, c.layers.size());
-  for (std::uint32_t at = 0; at < c.layers.size(); ++at) layers.Set(at, Napi::String::New(env, c.layers[at]));
-  object.Set("layers", layers);
+  object.Set("layers", texts_to_js(env, c.layers));
   object.Set("logFormat", c.log_format == LogFormat::kJson ? "JSON" : "Text");
   object.Set("logGroup", c.log_group);
   object.Set("deadLetterTarget", c.dead_letter_target_arn);
+  if (c.vpc_config) {
+    Napi::Object vpc = Napi::Object::New(env);
+    vpc.Set("subnetIds", texts_to_js(env, c.vpc_config->subnet_ids));
+    vpc.Set("securityGroupIds", texts_to_js(env, c.vpc_config->security_group_ids));
+    vpc.Set("ipv6AllowedForDualStack", Napi::Boolean::New(env, c.vpc_config->ipv6_allowed_for_dual_stack));
+    vpc.Set("vpcId", c.vpc_config->vpc_id);
+    object.Set("vpcConfig", vpc);
+  }
   object.Set("isolation", c.isolation == Isolation::kProcess ? "process" : "in_process");
   object.Set("codeSha256", c.code_sha256);
   object.Set("codeSize", Napi::Number::New(env, static_cast<double>(c.code_size)));
@@ -273,6 +295,7 @@ CreateFunctionRequest create_function_request(const Napi::Value& value) {
   request.publish = members.flag("publish");
   request.dead_letter_target_arn = members.text("deadLetterTarget").value_or("");
   request.isolation = isolation(members, value.Env());
+  request.vpc_config = vpc_config(members);
   return request;
 }
 
@@ -302,6 +325,7 @@ UpdateConfigurationRequest update_configuration_request(const Napi::Value& value
   request.log_format = log_format(members, value.Env());
   request.ephemeral_storage_mb = members.integer("ephemeralStorage");
   request.dead_letter_target_arn = members.text("deadLetterTarget");
+  request.vpc_config = vpc_config(members);
   request.revision_id = members.text("revisionId");
   return request;
 }
@@ -349,6 +373,8 @@ GatewayOptions gateway_options(const Napi::Value& value) {
     options.max_waiting_events = static_cast<std::size_t>(*most);
   }
   options.aws_endpoint_url = members.text("awsEndpointUrl").value_or("");
+  options.allow_host_loopback = members.flag("allowHostLoopback");
+  if (const auto networks = members.text("networks")) options.networks = networks_from_json(*networks);
   if (const auto hosts = members.object("hostOptions")) {
     const Members of_hosts(*hosts);
     for (const auto& [key, ignored] : *hosts) {

@@ -82,7 +82,12 @@ Napi::Function GatewayObject::define(Napi::Env env) {
 
 GatewayObject::GatewayObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<GatewayObject>(info) {
   Addon& addon = Addon::of(info.Env());
-  GatewayOptions options = gateway_options(info[0]);
+  GatewayOptions options;
+  try {
+    options = gateway_options(info[0]);
+  } catch (const Error& error) {
+    throw Napi::Error(info.Env(), addon.error_to_js(info.Env(), error));
+  }
   const std::string log = text_argument(info, 1, "log");
   if (log == "memory") {
     memory_ = std::make_shared<MemoryLogSink>();

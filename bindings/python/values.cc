@@ -49,6 +49,21 @@ class Members {
       member = is_second("log_format", value, "Text", "JSON") ? LogFormat::kJson : LogFormat::kText;
     return *this;
   }
+  // A dictionary with all members of lambed.VpcConfig.
+  Members& vpc_config(std::optional<VpcConfig>& member) {
+    if (const py::handle value = find("vpc_config")) {
+      member.emplace();
+      Members(value.cast<py::dict>())
+          .into("subnet_ids", member->subnet_ids)
+          .into("security_group_ids", member->security_group_ids)
+          .into("ipv6_allowed_for_dual_stack", member->ipv6_allowed_for_dual_stack);
+    }
+    return *this;
+  }
+  Members& networks(std::vector<Vpc>& member) {
+    if (const py::handle value = find("networks")) member = networks_from_json(value.cast<std::string>());
+    return *this;
+  }
   Members& isolation(Isolation& member) {
     if (const py::handle value = find("isolation"))
       member = is_second("isolation", value, "in_process", "process") ? Isolation::kProcess
@@ -107,6 +122,13 @@ const char* name_of(LogKind kind) {
   return "notice";
 }
 
+py::object dict_of(const std::optional<VpcConfig>& c) {
+  using py::literals::operator""_a;
+  if (!c) return py::none();
+  return py::dict("subnet_ids"_a = c->subnet_ids, "security_group_ids"_a = c->security_group_ids,
+                  "ipv6_allowed_for_dual_stack"_a = c->ipv6_allowed_for_dual_stack, "vpc_id"_a = c->vpc_id);
+}
+
 py::str lenient(const std::string& text) {
   return py::reinterpret_steal<py::str>(
       PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
@@ -131,6 +153,8 @@ GatewayOptions gateway_options(const py::dict& options) {
       .seconds("async_close_wait", made.async_close_wait)
       .into("max_waiting_events", made.max_waiting_events)
       .into("aws_endpoint_url", made.aws_endpoint_url)
+      .into("allow_host_loopback", made.allow_host_loopback)
+      .networks(made.networks)
       .into("host_options", made.host_options);
   made.quotas = quotas_named(quotas);
   members.into("account_concurrency", made.quotas.account_concurrency);
@@ -163,7 +187,8 @@ CreateFunctionRequest create_request(const py::dict& members) {
       .into("ephemeral_storage", request.ephemeral_storage_mb)
       .into("publish", request.publish)
       .into("dead_letter_target", request.dead_letter_target_arn)
-      .isolation(request.isolation);
+      .isolation(request.isolation)
+      .vpc_config(request.vpc_config);
   request.log_format = log_format.value_or(LogFormat::kText);
   return request;
 }
@@ -194,6 +219,7 @@ UpdateConfigurationRequest update_configuration_request(const py::dict& members)
       .log_format(request.log_format)
       .into("ephemeral_storage", request.ephemeral_storage_mb)
       .into("dead_letter_target", request.dead_letter_target_arn)
+      .vpc_config(request.vpc_config)
       .into("revision_id", request.revision_id);
   return request;
 }
@@ -234,17 +260,17 @@ EventInvokeRequest event_invoke_request(const py::dict& members) {
 
 py::dict to_dict(const FunctionConfiguration& c) {
   using py::literals::operator""_a;
-  return py::dict("function_name"_a = c.function_name, "function_arn"_a = c.function_arn,
-                  "version"_a = c.version, "runtime"_a = c.runtime, "handler"_a = c.handler,
-                  "description"_a = c.description, "role"_a = c.role, "timeout"_a = c.timeout_s,
-                  "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
-                  "environment"_a = c.environment, "layers"_a = c.layers,
-                  "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text",
-                  "log_group"_a = c.log_group, "dead_letter_target"_a = c.dead_letter_target_arn,
-                  "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
-                  "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size,
-                  "revision_id"_a = c.revision_id, "last_modified"_a = c.last_modified, "state"_a = c.state,
-                  "last_update_status"_a = c.last_update_status);
+  return py::dict(
+      "function_name"_a = c.function_name, "function_arn"_a = c.function_arn, "version"_a = c.version,
+      "runtime"_a = c.runtime, "handler"_a = c.handler, "description"_a = c.description, "role"_a = c.role,
+      "timeout"_a = c.timeout_s, "memory"_a = c.memory_mb, "ephemeral_storage"_a = c.ephemeral_storage_mb,
+      "environment"_a = c.environment, "layers"_a = c.layers,
+      "log_format"_a = c.log_format == LogFormat::kJson ? "JSON" : "Text", "log_group"_a = c.log_group,
+      "dead_letter_target"_a = c.dead_letter_target_arn, "vpc_config"_a = dict_of(c.vpc_config),
+      "isolation"_a = c.isolation == Isolation::kProcess ? "process" : "in_process",
+      "code_sha256"_a = c.code_sha256, "code_size"_a = c.code_size, "revision_id"_a = c.revision_id,
+      "last_modified"_a = c.last_modified, "state"_a = c.state,
+      "last_update_status"_a = c.last_update_status);
 }
 
 py::dict to_dict(const AliasConfiguration& c) {

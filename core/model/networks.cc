@@ -193,3 +193,9 @@ Result<std::vector<Vpc>> vpcs_from_json(std::string_view text) {
 }
 
 }  // namespace lambed::model
+
+namespace lambed {
+
+std::vector<Vpc> networks_from_json(std::string_view text) { return model::vpcs_from_json(text).value(); }
+
+}  // namespace lambed

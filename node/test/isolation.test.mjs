@@ -1,6 +1,7 @@
 // Isolation `process`: the package brings the program that workers are made of.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Gateway } from 'lambed';
 import { testGateway } from 'lambed/testing';
 
 const functions = [
@@ -17,6 +18,33 @@ const functions = [
     code: { inline: '$count = 0\ndef handler(event:, context:)\n  $count += 1\n  exit!(3) if event == "end"\n  [$count, Process.pid]\nend\n' },
   },
 ];
+
+const networks = {
+  Vpcs: [{
+    VpcId: 'vpc-1',
+    Subnets: [{ SubnetId: 'subnet-1', CidrBlock: '10.123.8.0/24' }],
+    SecurityGroups: [{ GroupId: 'sg-1', IpPermissionsEgress: [] }],
+  }],
+};
+
+// Nothing is sent: a UDP socket that is connected only.
+const caller = 'import socket\ndef handler(event, context):\n    try:\n        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s: s.connect(("192.0.2.1", 9))\n    except OSError as error: return error.errno\n';
+
+test('a function is put into a network, whose group lets nothing out', async (t) => {
+  const gateway = testGateway(t, { networks });
+  const vpcConfig = { subnetIds: ['subnet-1'], securityGroupIds: ['sg-1'] };
+  const made = await gateway.createFunction({ ...functions[0], code: { inline: caller }, isolation: 'process', vpcConfig });
+  assert.deepEqual(made.vpcConfig, { ...vpcConfig, ipv6AllowedForDualStack: false, vpcId: 'vpc-1' });
+  assert.equal((await gateway.invoke('p')).payload, 1);
+  await assert.rejects(gateway.updateFunctionConfiguration({ name: 'p', vpcConfig: { ...vpcConfig, subnetIds: ['subnet-2'] } }), {
+    name: 'InvalidParameterValueException', message: /'subnet-2' does not exist/,
+  });
+  const out = await gateway.updateFunctionConfiguration({ name: 'p', vpcConfig: {} });
+  assert.deepEqual(out.vpcConfig.subnetIds, []);
+  for (const wrong of [{}, { Vpcs: [{ VpcId: 'v', Subnets: [{ SubnetId: 's', CidrBlock: '10.0.0.1/24' }] }] }]) {
+    assert.throws(() => new Gateway({ networks: wrong }), { name: 'InvalidParameterValueException' });
+  }
+});
 
 for (const each of functions) {
   test(`a function for ${each.runtime} runs in a process of its own, and may end it`, async (t) => {

@@ -33,6 +33,7 @@ from lambed._results import (
     LogRecord,
     RawInvokeResult,
     Redrive,
+    VpcConfig,
 )
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "RawInvokeResult",
     "Redrive",
     "SharedLockWarning",
+    "VpcConfig",
     "__version__",
     "errors",
     "hosts",

@@ -4,11 +4,18 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Literal, TypeVar, overload
 
 from lambed import _callables, _native
 from lambed._code import Code, Path, code_of
-from lambed._results import AliasConfiguration, EventInvokeConfiguration, FunctionConfiguration, configuration
+from lambed._results import (
+    AliasConfiguration,
+    EventInvokeConfiguration,
+    FunctionConfiguration,
+    VpcConfig,
+    configuration,
+)
 
 Isolation = Literal["in_process", "process"]
 _H = TypeVar("_H", bound=Callable[[Any, Any], Any])
@@ -49,6 +56,7 @@ class Catalogue:
         publish: bool = False,
         dead_letter_target: str = "",
         isolation: Isolation = "in_process",
+        vpc_config: VpcConfig | None = None,
     ) -> FunctionConfiguration:
         """Makes a function.
 
@@ -65,6 +73,7 @@ class Catalogue:
                      "lambed:local" (see `list_dead_letters`)
         isolation    "in_process"; "process": a sandboxed process for each environment, with hard limits. Not for callables,
                      which live in this one
+        vpc_config   the network that it is put into, one of Gateway(networks=...); with isolation "process" only
 
         Raises ResourceConflictException when there is one of that name, InvalidParameterValueException and
         ValidationException for wrong values.
@@ -86,6 +95,7 @@ class Catalogue:
             "publish": publish,
             "dead_letter_target": dead_letter_target,
             "isolation": isolation,
+            "vpc_config": None if vpc_config is None else asdict(vpc_config),
         }
         if not callable(code):
             if runtime.startswith("python") and isolation == "in_process":
@@ -171,9 +181,10 @@ class Catalogue:
         log_format: Literal["Text", "JSON"] | None = None,
         ephemeral_storage: int | None = None,
         dead_letter_target: str | None = None,
+        vpc_config: VpcConfig | None = None,
         revision_id: str | None = None,
     ) -> FunctionConfiguration:
-        """What is None stays as it is; an empty `dead_letter_target` takes it away."""
+        """What is None stays as it is; an empty `dead_letter_target` or VpcConfig() takes it away."""
         members = {
             "name": name,
             "runtime": runtime,
@@ -187,6 +198,7 @@ class Catalogue:
             "log_format": log_format,
             "ephemeral_storage": ephemeral_storage,
             "dead_letter_target": dead_letter_target,
+            "vpc_config": None if vpc_config is None else asdict(vpc_config),
             "revision_id": revision_id,
         }
         return configuration(self._own().update_function_configuration(members))

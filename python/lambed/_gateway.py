@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import json
 import os
 import threading
 import weakref
@@ -59,6 +60,10 @@ class Gateway(Catalogue, DeadLetters):
     on_event_failure            after the other; what it raises goes to threading.excepthook
     aws_endpoint_url            where SQS, SNS, EventBridge and S3 are, which dead letters and records go to; "": what
                                 AWS_ENDPOINT_URL says, else AWS
+    allow_host_loopback         isolation "process": functions may reach what listens on this machine, which is refused otherwise
+    networks                    those that functions can be put into by their `vpc_config`: what the file of
+                                `lambed serve --networks` holds, {"Vpcs": [...]} in EC2's names. With what cannot be one the
+                                constructor raises InvalidParameterValueException
     host_options                for language hosts: {"ruby": {"interpreter": "/usr/bin/ruby3.1"}}. One choice per process
     """
 
@@ -81,6 +86,8 @@ class Gateway(Catalogue, DeadLetters):
         on_event_success: Callable[[EventOutcome], object] | None = None,
         on_event_failure: Callable[[EventOutcome], object] | None = None,
         aws_endpoint_url: str = "",
+        allow_host_loopback: bool = False,
+        networks: Mapping[str, Any] | None = None,
         host_options: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._generation = _generation
@@ -100,6 +107,8 @@ class Gateway(Catalogue, DeadLetters):
             "async_close_wait": async_close_wait,
             "max_waiting_events": max_waiting_events,
             "aws_endpoint_url": aws_endpoint_url,
+            "allow_host_loopback": allow_host_loopback,
+            "networks": None if networks is None else json.dumps(networks),
             "host_options": {k: dict(v) for k, v in (host_options or {}).items()},
         }
         self._outcomes = _native.Outcomes() if on_event_success or on_event_failure else None

@@ -97,6 +97,18 @@ def _decode_tail(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class VpcConfig:
+    """Into which network a function is put: subnets and security groups of Gateway(networks=...). Empty: into none."""
+
+    subnet_ids: list[str] = field(default_factory=list)
+    security_group_ids: list[str] = field(default_factory=list)
+    ipv6_allowed_for_dual_stack: bool = False
+    """Kept and answered."""
+    vpc_id: str = ""
+    """Of answers only."""
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionConfiguration:
     """One version of a function. Times are seconds, sizes MB except `code_size` (bytes)."""
 
@@ -118,6 +130,8 @@ class FunctionConfiguration:
     log_group: str
     dead_letter_target: str
     """ "": none."""
+    vpc_config: VpcConfig | None
+    """None unless it was ever set."""
     isolation: Literal["in_process", "process"]
     code_sha256: str
     """Base64; empty until asked for where the code is a folder."""
@@ -338,4 +352,5 @@ def _value(payload: bytes) -> Any:
 
 
 def configuration(members: Mapping[str, Any]) -> FunctionConfiguration:
-    return FunctionConfiguration(**members)
+    vpc = members["vpc_config"]
+    return FunctionConfiguration(**{**members, "vpc_config": None if vpc is None else VpcConfig(**vpc)})

@@ -1,4 +1,4 @@
-"""A whole story with boto3, as a user would write it. LAMBED_URL says where."""
+"""A whole story with boto3, as a user would write it. LAMBED_URL says where, LAMBED_ISOLATION how functions run."""
 
 import base64
 import io
@@ -155,6 +155,27 @@ refused(
         FunctionName="bad", Runtime="python2.7", Role=role["Arn"], Handler="a.b", Code={"ZipFile": package("")}),
     "InvalidParameterValueException", 400, "The runtime parameter of python2.7 is no longer supported",
 )
+
+vpc = {"SubnetIds": ["subnet-a"], "SecurityGroupIds": ["sg-a"]}
+if os.environ["LAMBED_ISOLATION"] == "process":
+    aws_lambda.update_function_configuration(FunctionName="story", VpcConfig=vpc)
+    aws_lambda.get_waiter("function_updated_v2").wait(FunctionName="story")
+    inside = aws_lambda.get_function_configuration(FunctionName="story")["VpcConfig"]
+    assert inside == vpc | {"VpcId": "vpc-a", "Ipv6AllowedForDualStack": False}, inside
+    assert invoke({})[1]["version"] == 2
+    refused(
+        lambda: aws_lambda.update_function_configuration(FunctionName="story", VpcConfig=vpc | {"SubnetIds": ["subnet-x"]}),
+        "InvalidParameterValueException", 400, "The subnet ID 'subnet-x' does not exist",
+    )
+    taken = aws_lambda.update_function_configuration(FunctionName="story", VpcConfig={"SubnetIds": [], "SecurityGroupIds": []})
+    assert taken["VpcConfig"]["VpcId"] == "", taken
+    aws_lambda.get_waiter("function_updated_v2").wait(FunctionName="story")
+    assert invoke({})[1]["version"] == 2
+else:
+    refused(
+        lambda: aws_lambda.update_function_configuration(FunctionName="story", VpcConfig=vpc),
+        "InvalidParameterValueException", 400, "does not exist",
+    )
 
 aws_lambda.delete_alias(FunctionName="story", Name="live")
 aws_lambda.delete_function(FunctionName="story", Qualifier="1")

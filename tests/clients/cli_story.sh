@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A whole story with the AWS CLI; AWS_ENDPOINT_URL says where. Run in a folder of its own.
+# A whole story with the AWS CLI; AWS_ENDPOINT_URL says where, LAMBED_ISOLATION how functions run. Run in a folder of its own.
 set -euo pipefail
 
 fail() {
@@ -66,6 +66,14 @@ is "$(aws lambda get-function-event-invoke-config --function-name story --query 
 aws lambda delete-function-event-invoke-config --function-name story
 refused "doesn't have an EventInvokeConfig" aws lambda get-function-event-invoke-config --function-name story
 refused 'is not supported by this version of lambed' aws lambda list-event-source-mappings
+
+if [ "$LAMBED_ISOLATION" = process ]; then
+  is "$(aws lambda update-function-configuration --function-name story --vpc-config SubnetIds=subnet-a,SecurityGroupIds=sg-a \
+    --query VpcConfig.VpcId)" vpc-a
+  aws lambda wait function-updated-v2 --function-name story
+  is "$(invoke '{}' --query StatusCode)" 200
+  is "$(cat out.json)" '"two"'
+fi
 
 is "$(aws lambda list-functions --query 'Functions[].FunctionName')" story
 aws lambda delete-function --function-name story

@@ -5,6 +5,7 @@ They are installed from the configured registries into FOLDER. Ends with the lin
 """
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -40,11 +41,27 @@ STORY = {
 }
 
 
+NETWORKS = {
+    "Vpcs": [
+        {
+            "VpcId": "vpc-a",
+            "Subnets": [{"SubnetId": "subnet-a", "CidrBlock": "10.123.7.0/24"}],
+            "SecurityGroups": [{"GroupId": "sg-a"}],
+        }
+    ]
+}
+
+
 class Server:
     def __init__(self, data: Path, isolation: str) -> None:
         self.log = (data.parent / f"{data.name}.log").open("w+b")
+        more = []
+        if isolation == "process":  # elsewhere functions have no network of their own
+            networks = data.parent / "networks.json"
+            networks.write_text(json.dumps(NETWORKS))
+            more = ["--networks", networks]
         self.process = subprocess.Popen(
-            [options.program, "serve", "--listen", "127.0.0.1:0", "--data", data, "--isolation", isolation],
+            [options.program, "serve", "--listen", "127.0.0.1:0", "--data", data, "--isolation", isolation, *more],
             stderr=self.log,
             env=ENVIRONMENT,
         )
@@ -80,7 +97,8 @@ class Story(unittest.TestCase):
         self.assertEqual(self.server.stop(), 0)
 
     def tell(self, *command: object) -> None:
-        environment = ENVIRONMENT | STORY | {"LAMBED_URL": self.server.url, "AWS_ENDPOINT_URL": self.server.url}
+        where = {"LAMBED_URL": self.server.url, "AWS_ENDPOINT_URL": self.server.url, "LAMBED_ISOLATION": self.isolation}
+        environment = ENVIRONMENT | STORY | where
         path = f"{options.scratch / 'venv' / 'bin'}:{ENVIRONMENT['PATH']}"
         run = subprocess.run(
             [str(word) for word in command], cwd=self.folder, env=environment | {"PATH": path}, timeout=300,

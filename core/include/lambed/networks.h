@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace [[gnu::visibility("default")]] lambed {
@@ -36,5 +37,9 @@ struct Vpc {
   std::vector<Subnet> subnets;
   std::vector<SecurityGroup> security_groups;
 };
+
+// Networks from a text in JSON, as of the file of `lambed serve --networks` (docs/isolation.md). Throws Error,
+// InvalidParameterValueException, which says what cannot be read; what can be read is checked when a gateway is made of it.
+std::vector<Vpc> networks_from_json(std::string_view text);
 
 }  // namespace lambed

@@ -105,6 +105,8 @@ BOOST_AUTO_TEST_CASE(a_file_that_cannot_be_read_says_why) {
   for (const char* text : {"", "[]", "{}", R"({"Vpcs": [{}]})", R"({"Vpcs": [{"VpcId": 1}]})",
                            R"({"Vpcs": [{"VpcId": "v", "Subnets": [{"SubnetId": "s"}]}]})"})
     BOOST_TEST(!model::vpcs_from_json(text).ok(), text);
+  BOOST_CHECK_THROW(networks_from_json("{}"), Error);
+  BOOST_TEST(networks_from_json(kFile).size() == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(rules_are_read_as_they_are_written) {
