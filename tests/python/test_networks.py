@@ -45,9 +45,11 @@ def test_a_function_is_put_into_a_network_whose_group_lets_nothing_out():
 
 
 def test_a_function_inside_the_process_has_its_network():
-    with lambed.Gateway(log="none", networks=NETWORKS) as gateway:
-        with pytest.raises(errors.InvalidParameterValueException, match="isolation 'process'"):
-            gateway.create_function("f", code=lambda event, context: None, vpc_config=INSIDE)
+    with (
+        lambed.Gateway(log="none", networks=NETWORKS) as gateway,
+        pytest.raises(errors.InvalidParameterValueException, match="isolation 'process'"),
+    ):
+        gateway.create_function("f", code=lambda event, context: None, vpc_config=INSIDE)
 
 
 @pytest.mark.parametrize("networks", [{}, {"Vpcs": [{"VpcId": "v", "Subnets": [{"SubnetId": "s", "CidrBlock": "10.0.0.1/24"}]}]}])

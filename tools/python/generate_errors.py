@@ -31,6 +31,8 @@ MEANING = {
     "OperationNotSupportedException": "lambed does not have this operation.",
     "InvalidRuntimeException": "The function's runtime cannot be used.",
     "InvalidZipFileException": "The code package is not a zip file that can be unpacked.",
+    "SubnetIPAddressLimitReachedException": "No subnet of the function's VpcConfig has an address left for another "
+    "execution environment.",
     "HostUnavailable": "No interpreter for the function's language; the message names what to install. lambed's own.",
     "GatewayClosed": "The gateway was closed, or belongs to the parent of this process. lambed's own.",
 }
