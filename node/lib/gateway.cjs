@@ -60,7 +60,7 @@ class Gateway {
 
   constructor(options = {}) {
     const { log = 'stderr', onEventSuccess, onEventFailure, ...rest } = options;
-    if (rest.networks !== undefined) rest.networks = JSON.stringify(rest.networks);
+    if (rest.networks) rest.networks = JSON.stringify(rest.networks);
     const isCallback = typeof log === 'function';
     if (!isCallback && !['stderr', 'memory', 'none'].includes(log)) {
       throw new TypeError("log must be 'stderr', 'memory', 'none' or a function");
