@@ -1,7 +1,11 @@
 // Workers that wait for their functions.
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include "process/workers.h"
@@ -12,6 +16,27 @@ namespace {
 constexpr std::size_t kStock = 2;
 // init and handler.
 constexpr std::size_t kOfEach = 2;
+
+// On a free port of the machine's loopback.
+class Listener {
+ public:
+  Listener() {
+    sockaddr_in here{};
+    here.sin_family = AF_INET;
+    here.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof here;
+    BOOST_TEST_REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&here), size) == 0);
+    BOOST_TEST_REQUIRE(::listen(socket_, 8) == 0);
+    ::getsockname(socket_, reinterpret_cast<sockaddr*>(&here), &size);
+    place_ = "127.0.0.1:" + std::to_string(ntohs(here.sin_port));
+  }
+  ~Listener() { ::close(socket_); }
+  const std::string& place() const { return place_; }
+
+ private:
+  const int socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::string place_;
+};
 
 // The launcher goes with each test, so that no other one meets its stock.
 struct StockFixture : ScriptedFixture {
@@ -107,6 +132,41 @@ BOOST_AUTO_TEST_CASE(what_a_runtime_reads_when_it_starts_is_not_missed) {
   const std::vector<pid_t> now = worker_processes();
   BOOST_TEST(now.size() == (kStock + 1) * kOfEach);  // one was started for it, and those that wait still do
   BOOST_TEST(taken_by("zoned") == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_worker_of_the_stock_reaches_the_machine_only_when_that_is_allowed) {
+  const Listener listener;
+  create("kept-in");
+  BOOST_TEST(invoke("kept-in", "tcp=" + listener.place()).payload != "0");
+  BOOST_TEST(taken_by("kept-in") == kOfEach);
+  GatewayOptions with = options();
+  with.worker_stock = kStock;
+  with.allow_host_loopback = true;
+  gateway.emplace(with);
+  const auto now = worker_processes();
+  waiting = {now.begin(), now.end()};
+  create("let-out");
+  BOOST_TEST(invoke("let-out", "tcp=" + listener.place()).payload == "0");
+  BOOST_TEST(taken_by("let-out") == kOfEach);
+}
+
+BOOST_AUTO_TEST_CASE(a_function_in_a_network_gets_a_worker_that_is_made_for_it) {
+  GatewayOptions with = options();
+  with.worker_stock = kStock;
+  with.networks = {{"vpc-1",
+                    {{"subnet-1", "10.123.2.0/24"}},
+                    {{"sg-1", std::vector<EgressPermission>{{"udp", 443, 443, {"0.0.0.0/0"}}}}}}};
+  gateway.emplace(with);
+  CreateFunctionRequest request = function("inside", "stamp");
+  request.isolation = Isolation::kProcess;
+  if (kIsSanitized) request.memory_mb = 1024;
+  request.vpc_config = VpcConfig{{"subnet-1"}, {"sg-1"}};
+  gateway->create_function(request);
+  BOOST_TEST(invoke("inside", "udp=192.0.2.1:444").payload == std::to_string(EPERM));
+  BOOST_TEST(invoke("inside", "tcp=192.0.2.1:443").payload == std::to_string(EPERM));
+  BOOST_TEST(invoke("inside", "udp=10.123.2.200:443").payload == std::to_string(EHOSTUNREACH));
+  await_stock();
+  BOOST_TEST(taken_by("inside") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_worker_that_dies_while_it_waits_is_replaced) {

@@ -1,10 +1,14 @@
 // What a handler can do to its whole process. For functions with isolation `process`, where that ends a worker; in this process
 // it would end the test.
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -53,6 +57,19 @@ void run_child(const std::string& words) {
   waitpid(child, nullptr, 0);
 }
 
+// 0 when a socket of that type could be connected to "ADDRESS:PORT", else errno.
+int connect_to(int type, const std::string& place) {
+  const std::size_t colon = place.find(':');
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<in_port_t>(std::atoi(place.c_str() + colon + 1)));
+  inet_pton(AF_INET, place.substr(0, colon).c_str(), &address.sin_addr);
+  const int socket = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
+  const int error = ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  close(socket);
+  return error;
+}
+
 }  // namespace
 
 bool Environment::deed_step(const Step& step, Answer& answer) {
@@ -95,6 +112,8 @@ bool Environment::deed_step(const Step& step, Answer& answer) {
   } else if (step.verb == "environ") {
     const char* value = std::getenv(argument.c_str());
     answer.payload = value == nullptr ? "null" : quoted(value);
+  } else if (step.verb == "tcp" || step.verb == "udp") {
+    answer.payload = std::to_string(connect_to(step.verb == "tcp" ? SOCK_STREAM : SOCK_DGRAM, argument));
   } else {
     return false;
   }

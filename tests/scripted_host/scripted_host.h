@@ -36,6 +36,7 @@
 //   offspring=N           N processes that want to survive; touch=MB uses that much memory; scribble writes over all
 //                         memory that is shared with the server
 //   pid, cwd, environ=NAME   answer the process's own
+//   tcp=ADDRESS:PORT, udp=ADDRESS:PORT   connect there, and answer errno or 0
 //
 // Steps that begin with "init-" run once, when the environment opens: init-sleep, init-stuck, init-spin,
 // init-wait, init-gate, init-deaf, init-fail, init-exit, init-signal, init-oom, init-refuse, init-print,
