@@ -316,12 +316,14 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   }
   const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);
   verdict.check(few_threads, "threads are left:" + joined(thread_names()));
-  verdict.check(await([&] { return processes_below().size() <= fewest_processes; }, kEndPatience),
-                "processes are left:" + joined(processes_below()));
-  verdict.check(await([&] { return control_groups() <= fewest_groups; }, kEndPatience),
-                "control groups are left");
-  std::printf("without environments: %zu processes and %zu control groups before, %zu and %zu after\n",
-              fewest_processes, fewest_groups, processes_below().size(), control_groups());
+  if (uses_workers()) {
+    verdict.check(await([&] { return processes_below().size() <= fewest_processes; }, kEndPatience),
+                  "processes are left:" + joined(processes_below()));
+    verdict.check(await([&] { return control_groups() <= fewest_groups; }, kEndPatience),
+                  "control groups are left");
+    std::printf("without environments: %zu processes and %zu control groups before, %zu and %zu after\n",
+                fewest_processes, fewest_groups, processes_below().size(), control_groups());
+  }
   return verdict.is_good();
 }
 
