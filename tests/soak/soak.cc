@@ -283,7 +283,10 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   std::printf("resident memory by quarter:");
   for (int i = 0; i < 4; ++i)
     std::printf(" %.1f (%.0f environments, %zu samples)", quarters[i] / 1024, environments[i], samples[i]);
-  std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
+  if (samples[1] > 0 && samples[3] > 0)
+    std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
+  else
+    std::printf(" MB; too short to compare\n");
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
   verdict.check(tally.calls > 0, "there were no calls");
