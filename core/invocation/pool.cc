@@ -97,7 +97,8 @@ bool EnvironmentPool::dispatch(Invocation& invocation) {
 
 bool EnvironmentPool::has_lived_its_time(const Environment& environment, Nanos now) const {
   const Nanos lifetime = to_nanos(services_->options.max_lifetime);
-  return lifetime > 0 && now - environment.opening_since >= lifetime;
+  // Its init is no part of its life: one that takes longer to open than it may live would never serve.
+  return lifetime > 0 && now - environment.opening_since - environment.init_duration >= lifetime;
 }
 
 lambed_take EnvironmentPool::take(Environment& environment, lambed_invocation& out) {

@@ -31,13 +31,17 @@ BOOST_AUTO_TEST_CASE(each_layer_that_can_be_had_serves) {
   int tried = 0;
   for (const sandbox::LayerReport& report : sandbox::try_layers()) {
     if (!report.available) continue;
+    // Without control groups memory is limited by what a process has mapped, and a sanitizer maps terabytes.
+    if (kIsSanitized && report.layer != sandbox::Layer::kRootCgroup2 &&
+        report.layer != sandbox::Layer::kRootCgroup1)
+      continue;
     ++tried;
     const ChildEnd end =
         run_program({self(), std::string("--run_test=") + kCases},
                     {.variables = {{"LAMBED_SANDBOX_LAYER", sandbox::word_for(report.layer)}}});
     BOOST_TEST(end.exit_code == 0, sandbox::name_of(report.layer) << ": " << end.out << end.err);
   }
-  BOOST_TEST(tried > 0);
+  if (!kIsSanitized) BOOST_TEST(tried > 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_layer_that_is_none_is_an_error_that_names_them_all, WorkersFixture) {

@@ -53,9 +53,12 @@ struct StockFixture : ScriptedFixture {
   }
   ~StockFixture() {
     gateway.reset();
-    const std::vector<pid_t> all = worker_processes();
-    for (const pid_t launcher : launchers()) kill(launcher, SIGKILL);
-    // Stock workers end with their launcher.
+    std::vector<pid_t> all = worker_processes();
+    for (const pid_t launcher : launchers()) {
+      kill(launcher, SIGKILL);
+      all.push_back(launcher);
+    }
+    // Stock workers end with their launcher; and that is gone when the host has seen it, and will start another.
     BOOST_CHECK(await(
         [&] { return std::none_of(all.begin(), all.end(), [](pid_t pid) { return kill(pid, 0) == 0; }); }));
   }

@@ -68,6 +68,12 @@ std::vector<std::string> processes_below() {
   return names;
 }
 
+std::size_t children() {
+  const std::map<long, Process> all = all_processes();
+  return static_cast<std::size_t>(std::count_if(
+      all.begin(), all.end(), [](const auto& entry) { return entry.second.parent == getpid(); }));
+}
+
 std::size_t control_groups() {
   const std::map<long, Process> all = all_processes();
   std::vector<std::string> names;  // of the launchers' folders, as far as they are known

@@ -15,6 +15,8 @@ namespace lambed::soak {
 std::vector<std::string> thread_names();
 // Names of all processes that this one and its children have started, dead ones that nobody has waited for included.
 std::vector<std::string> processes_below();
+// Children of this process, whatever they have below them: the launchers.
+std::size_t children();
 // Control groups of the workers of this process.
 std::size_t control_groups();
 long resident_kb();

@@ -46,6 +46,8 @@ constexpr std::chrono::seconds kShortFirstUse{2};
 constexpr std::chrono::seconds kShortWarmUp{1};
 // Every environment is a process or more there, with a seventh of a core.
 constexpr int kInFlightInWorkers = 12;
+constexpr std::size_t kLanguages = 3;
+constexpr std::size_t kMostHierarchies = 4;  // of control groups: memory, cpu, pids, and the one that freezes
 constexpr std::chrono::seconds kDrainPatience{60};
 constexpr std::chrono::seconds kEndPatience{20};
 constexpr std::chrono::seconds kSettling{4};  // threads that wait for further work end after two
@@ -202,15 +204,11 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   }
   std::vector<std::string> threads;
   std::size_t fewest = SIZE_MAX;
-  std::size_t fewest_processes = SIZE_MAX;  // the launchers, and what they keep in stock
-  std::size_t fewest_groups = SIZE_MAX;
   double rest = 0;  // resident memory without environments, in kB
   await(
       [&] {
         threads = thread_names();
         fewest = std::min(fewest, threads.size());
-        fewest_processes = std::min(fewest_processes, processes_below().size());
-        fewest_groups = std::min(fewest_groups, control_groups());
         rest = static_cast<double>(resident_kb());
         return false;
       },
@@ -283,7 +281,10 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   std::printf("resident memory by quarter:");
   for (int i = 0; i < 4; ++i)
     std::printf(" %.1f (%.0f environments, %zu samples)", quarters[i] / 1024, environments[i], samples[i]);
-  std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
+  if (samples[1] > 0 && samples[3] > 0)
+    std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
+  else
+    std::printf(" MB; too short to compare\n");
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
   verdict.check(tally.calls > 0, "there were no calls");
@@ -316,12 +317,21 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   }
   const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);
   verdict.check(few_threads, "threads are left:" + joined(thread_names()));
-  verdict.check(await([&] { return processes_below().size() <= fewest_processes; }, kEndPatience),
-                "processes are left:" + joined(processes_below()));
-  verdict.check(await([&] { return control_groups() <= fewest_groups; }, kEndPatience),
-                "control groups are left");
-  std::printf("without environments: %zu processes and %zu control groups before, %zu and %zu after\n",
-              fewest_processes, fewest_groups, processes_below().size(), control_groups());
+  if (uses_workers()) {
+    // The launchers of three languages, and what each keeps in stock: two processes a worker, and a group in each hierarchy.
+    const auto stock = static_cast<std::size_t>(options.worker_stock);
+    verdict.check(await([] { return children() <= kLanguages; }, kEndPatience), "launchers are left");
+    const auto most_processes = [&] { return children() * (1 + 2 * stock); };
+    const auto most_groups = [&] { return children() * stock * kMostHierarchies; };
+    verdict.check(await([&] { return processes_below().size() <= most_processes(); }, kEndPatience),
+                  "processes are left:" + joined(processes_below()));
+    verdict.check(await([&] { return control_groups() <= most_groups(); }, kEndPatience),
+                  "control groups are left");
+    std::printf(
+        "without environments: %zu launchers, %zu processes (at most %zu), %zu control groups (at most "
+        "%zu)\n",
+        children(), processes_below().size(), most_processes(), control_groups(), most_groups());
+  }
   return verdict.is_good();
 }
 

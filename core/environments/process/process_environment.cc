@@ -334,7 +334,8 @@ void ProcessEnvironment::ended(const channel::Ended& how) {
 lambed_interrupt ProcessEnvironment::interrupt() {
   is_interrupted_.store(true, std::memory_order_seq_cst);
   kill_worker();
-  return LAMBED_INTERRUPT_PENDING;
+  // SIGKILL is on its way, and nothing of the worker's can hold it up: who is late is the kernel, or this machine.
+  return LAMBED_INTERRUPT_WAITING;
 }
 
 void ProcessEnvironment::kill_worker() {

@@ -10,6 +10,7 @@
 
 #include "environments/sandbox/addresses.h"
 #include "environments/sandbox/posix.h"
+#include "environments/sandbox/resolvers.h"
 
 namespace lambed::sandbox {
 namespace {
@@ -22,7 +23,6 @@ constexpr std::size_t kSpace = 1 << 17;
 // Taken at a time, so that whoever waits for init is not kept waiting by a flood.
 constexpr int kMostPackets = 64;
 constexpr int kMostAnswers = 16;
-constexpr std::uint16_t kNamePort = 53;
 
 Unreachable reason_for(int error) {
   switch (error) {

@@ -10,7 +10,6 @@ namespace lambed::sandbox {
 namespace {
 
 constexpr int kMailPort = 25;
-constexpr int kNamePort = 53;
 
 std::uint32_t last_four(const AddressBytes& bytes) {
   return std::uint32_t{bytes[12]} << 24 | std::uint32_t{bytes[13]} << 16 | std::uint32_t{bytes[14]} << 8 |

@@ -149,6 +149,9 @@ bool await_function(const EntryPlan& plan, int inner) {
   if (!told || entered.trouble.error != 0) ::_exit(1);
   ::sigprocmask(SIG_SETMASK, &signals, nullptr);
   if (plan.warm_up != nullptr && !await_function(plan, inner)) ::_exit(1);
+  // Not before the supervisor is told: what it hears nothing of has not run, and another may be made in its place.
+  char go = 0;
+  if (receive_message(inner, &go, sizeof go) != sizeof go) ::_exit(1);
   ::close(inner);
   ::_exit(body(plan.inside));
 }
@@ -170,8 +173,9 @@ class Init {
     if (Trouble t = set_up(); t.error != 0) fail(t);
     Report ready;
     ready.kind = Report::Kind::kReady;
-    ready.has_tunnel = relay_ != nullptr;
+    ready.has_tunnel = relay_ != nullptr || tunnel_.is_open();
     send(ready);
+    if (!waits_) release_body();
     loop();
   }
 
@@ -285,7 +289,6 @@ class Init {
   }
 
   void begin_connections(bool host_loopback) {
-    inner_.close();
     if (!listener_.is_open()) return;
     const bool bare = plan_.layer == Layer::kBare;
     Connector::Rules rules;
@@ -308,6 +311,13 @@ class Init {
     Report ready;
     ready.kind = Report::Kind::kReady;
     send(ready);
+    release_body();
+  }
+
+  void release_body() {
+    const char go = 1;
+    send_message(inner_.get(), &go, sizeof go);
+    inner_.close();
   }
 
   Trouble complete(const Given& given) {

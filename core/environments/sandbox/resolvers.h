@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,8 @@ inline constexpr const char* kResolverInside =
 inline constexpr const char* kMachineInside =
     "169.254.79.1";  // the machine's loopback, where that is allowed
 inline constexpr const char* kAddress6Inside = "fd6c:616d:6264::1";
+
+inline constexpr std::uint16_t kNamePort = 53;
 
 // As glibc reads resolv.conf(5): the first three; without any, the one on loopback. Port 53.
 std::vector<sockaddr_storage> name_servers(std::string_view resolv_conf);

@@ -43,7 +43,7 @@ struct GatewayOptions {
   std::chrono::milliseconds idle_expiry{std::chrono::minutes(10)};
   // Isolation `process`: a worker that has idled so long is frozen, and uses no processor time until its next call; 0: never.
   std::chrono::milliseconds freeze_after{100};
-  // An environment older than this serves no further call; 0: no limit.
+  // An environment serves no further call so long after its init; 0: no limit.
   std::chrono::milliseconds max_lifetime{0};
   // Isolation `process` runs nothing where the machine does not give what it takes to enforce every limit (docs/isolation.md).
   bool require_strict_isolation = false;

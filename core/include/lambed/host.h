@@ -238,8 +238,8 @@ typedef enum lambed_interrupt {
   LAMBED_INTERRUPT_STOPPED = 1,     /* nothing runs under this token any more */
   LAMBED_INTERRUPT_UNSUPPORTED = 2, /* this host cannot: abandon it */
   LAMBED_INTERRUPT_WAITING =
-      3 /* asked for, but others have the interpreter's lock: what runs had no chance yet to notice. The
-                                  core asks again without counting this time against it, within reason */
+      3 /* asked for, but what runs could not notice yet: others have the interpreter's lock, or a process is
+                                  being ended. The core asks again and does not count this time, within reason */
 } lambed_interrupt;
 
 typedef struct lambed_environment lambed_environment; /* the host's own */

@@ -6,9 +6,12 @@ namespace lambed::testing {
 namespace {
 
 struct SimulatedFixture : ScriptedFixture {
-  GatewayOptions with_clock() {
+  explicit SimulatedFixture(std::chrono::milliseconds max_lifetime = {})
+      : gateway(with_clock(max_lifetime)) {}
+  GatewayOptions with_clock(std::chrono::milliseconds max_lifetime) {
     GatewayOptions result = options();
     result.clock = clock;
+    result.max_lifetime = max_lifetime;
     result.close_grace = 300ms;  // of real time
     return result;
   }
@@ -34,7 +37,11 @@ struct SimulatedFixture : ScriptedFixture {
   }
 
   std::shared_ptr<SimulatedClock> clock = std::make_shared<SimulatedClock>();
-  Gateway gateway{with_clock()};
+  Gateway gateway;
+};
+
+struct ShortLives : SimulatedFixture {
+  ShortLives() : SimulatedFixture(2s) {}
 };
 
 BOOST_FIXTURE_TEST_SUITE(simulated_time, SimulatedFixture)
@@ -208,6 +215,24 @@ BOOST_AUTO_TEST_CASE(a_thousand_hours_of_calls_pass_in_a_moment) {
     BOOST_REQUIRE(await(is_gone));
   }
   BOOST_TEST(gateway.usage("hello").cold_starts == 1000u);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_environments_life_begins_when_it_is_open, ShortLives) {
+  Gate init;
+  create("hello", "init-wait=" + init.name() + ";stamp");
+  auto held = start("hello", "");
+  BOOST_TEST(init.await_waiting(1));
+  advance(5s);
+  init.open();
+  const InvokeResult first = result_of(held);
+  BOOST_TEST(first.ok());
+  await_idle(1);
+  advance(1'999ms);
+  BOOST_TEST(gateway.invoke({.function = "hello"}).payload == first.payload);
+  await_idle(1);
+  advance(1ms);
+  BOOST_TEST(gateway.invoke({.function = "hello"}).payload != first.payload);
+  BOOST_TEST(gateway.usage("hello").cold_starts == 2u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

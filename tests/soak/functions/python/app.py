@@ -1,4 +1,5 @@
 # A function that behaves, and misbehaves on request: event["do"] names the deed, tests/soak/deeds.cc what must come of it.
+import contextlib
 import ctypes
 import json
 import mmap
@@ -212,9 +213,9 @@ def threads_without_end(event):
 
 
 def files_without_end(event):
-    files = []
-    while True:
-        files.append(open('/dev/null'))
+    with contextlib.ExitStack() as files:
+        while True:
+            files.enter_context(open('/dev/null'))
 
 
 def kill_group(event):
