@@ -14,8 +14,8 @@
 
 namespace lambed::catalog {
 
-// Made in TMPDIR when it is first needed, closed to others (but see readers.h), and locked by flock as long as this process lives; roots whose process
-// has died are swept then. Removed, with all that is in it, when the object goes.
+// Made in TMPDIR when it is first needed, closed to others (but see readers.h), and locked by flock as long as this process
+// lives; roots whose process has died are swept then. Removed, with all that is in it, when the object goes.
 // Threads: any thread may call any method.
 class PackageRoot {
  public:

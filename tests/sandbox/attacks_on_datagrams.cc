@@ -2,7 +2,6 @@
 // answer is there.
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,40 +13,20 @@
 #include "environments/sandbox/resolvers.h"
 #include "sandbox/attack.h"
 #include "sandbox/internet.h"
+#include "sandbox/sockets.h"
 
 namespace lambed::testing {
 namespace {
 
 using sandbox::Inside;
 
-constexpr int kPatience = 400;
-
-int datagram_socket(int family = AF_INET) { return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0); }
-
-std::string answer_at(int fd) {
-  pollfd polled{fd, POLLIN, 0};
-  char text[256];
-  if (::poll(&polled, 1, kPatience) <= 0) return errno = ETIMEDOUT, std::string();
-  const ssize_t size = ::recv(fd, text, sizeof text, 0);
-  return size < 0 ? std::string() : std::string(text, static_cast<std::size_t>(size));
-}
-int heard(int fd) {
-  errno = ETIMEDOUT;
-  return answer_at(fd).empty() ? errno : 0;
-}
-int speak_to(const char* address, int port) {
-  const Internet to(address, port);
-  const int fd = datagram_socket(to.family());
-  if (::sendto(fd, "x", 1, 0, to.get(), to.size()) != 1) return errno;
-  return heard(fd);
-}
 int speak_to_loopback(const Site& site, const Inside&) { return speak_to("127.0.0.1", site.echo_port); }
 int speak_to_loopback_elsewhere(const Site& site, const Inside&) {
   return speak_to("127.9.8.7", site.echo_port);
 }
 int speak_to_machine(const Site& site, const Inside&) { return speak_to(kMachine, site.echo_port); }
 int speak_to_machine_mapped(const Site& site, const Inside&) {
-  return speak_to(fmt::format("::ffff:{}", kMachine).c_str(), site.echo_port);
+  return speak_to(fmt::format("::ffff:{}", kMachine), site.echo_port);
 }
 int speak_to_credentials(const Site& site, const Inside&) {
   return speak_to("169.254.169.254", site.echo_port);
@@ -72,16 +51,6 @@ int speak_past_connection(const Site& site, int (*send)(int, const Internet&)) {
   ::connect(fd, &nowhere, sizeof nowhere);
   if (send(fd, second) < 0) return errno;
   return heard(fd);
-}
-msghdr message_to(const Internet& to, iovec& piece) {
-  static char byte[1];
-  piece = {byte, 1};
-  msghdr message{};
-  message.msg_name = const_cast<sockaddr*>(to.get());
-  message.msg_namelen = to.size();
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  return message;
 }
 int speak_past_by_sendto(const Site& site, const Inside&) {
   return speak_past_connection(site, [](int fd, const Internet& to) {

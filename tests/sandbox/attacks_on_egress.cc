@@ -1,7 +1,6 @@
 // Attacks out of a VPC: past the rules of its security group, and at those who live in the same subnet.
 #include <fmt/format.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,21 +9,13 @@
 
 #include "sandbox/attack.h"
 #include "sandbox/internet.h"
+#include "sandbox/sockets.h"
 
 namespace lambed::testing {
 namespace {
 
 using sandbox::Inside;
 
-constexpr int kPatience = 400;
-
-int connect_tcp(const std::string& address, int port, int flags = 0) {
-  const Internet to(address.c_str(), port);
-  const int fd = ::socket(to.family(), SOCK_STREAM | flags, 0);
-  const int error = outcome(::connect(fd, to.get(), to.size()));
-  ::close(fd);
-  return error == EINPROGRESS ? 0 : error;
-}
 std::string mapped(const char* address) { return fmt::format("::ffff:{}", address); }
 
 int leave_by_tcp(const Site& site, const Inside&) { return connect_tcp(kOutside, site.port); }
@@ -41,27 +32,9 @@ int reach_machine_at_allowed_port(const Site& site, const Inside&) {
 }
 // A socket that was connected to where it may is connected anew.
 int leave_by_second_connection(const Site& site, const Inside&) {
-  const Internet first(kOutside, site.group_port), second(kOutside, site.port);
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  if (::connect(fd, first.get(), first.size()) != 0) return EHOSTUNREACH;
-  const sockaddr nowhere{AF_UNSPEC, {}};
-  const int undone = outcome(::connect(fd, &nowhere, sizeof nowhere));
-  if (::connect(fd, second.get(), second.size()) != 0) return undone != 0 ? undone : errno;
-  return 0;
+  return connect_anew({kOutside, site.group_port}, {kOutside, site.port});
 }
 
-int heard(int fd) {
-  pollfd polled{fd, POLLIN, 0};
-  char byte = 0;
-  if (::poll(&polled, 1, kPatience) <= 0) return ETIMEDOUT;
-  return outcome(::recv(fd, &byte, 1, 0));
-}
-int speak_to(const std::string& address, int port) {
-  const Internet to(address.c_str(), port);
-  const int fd = ::socket(to.family(), SOCK_DGRAM, 0);
-  if (::sendto(fd, "x", 1, 0, to.get(), to.size()) != 1) return errno;
-  return heard(fd);
-}
 int leave_by_udp(const Site& site, const Inside&) { return speak_to(kOutside, site.echo_port); }
 int leave_by_udp_mapped(const Site& site, const Inside&) {
   return speak_to(mapped(kOutside), site.echo_port);
@@ -70,19 +43,15 @@ int speak_to_neighbour(const Site& site, const Inside&) { return speak_to(kNeigh
 
 // From a socket that is connected to where it may send.
 int leave_past_connection(const Site& site, bool many) {
-  Internet first(kOutside, site.group_port), second(kOutside, site.echo_port);
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const Internet first(kOutside, site.group_port), second(kOutside, site.echo_port);
+  const int fd = datagram_socket();
   if (::connect(fd, first.get(), first.size()) != 0) return EHOSTUNREACH;
   if (::send(fd, "x", 1, 0) != 1 || heard(fd) != 0) return EHOSTUNREACH;
   const sockaddr nowhere{AF_UNSPEC, {}};
   ::connect(fd, &nowhere, sizeof nowhere);  // so that another one's answer would be heard
-  char byte[1] = {};
-  iovec piece{byte, 1};
+  iovec piece;
   mmsghdr messages[1] = {};
-  messages[0].msg_hdr.msg_name = const_cast<sockaddr*>(second.get());
-  messages[0].msg_hdr.msg_namelen = second.size();
-  messages[0].msg_hdr.msg_iov = &piece;
-  messages[0].msg_hdr.msg_iovlen = 1;
+  messages[0].msg_hdr = message_to(second, piece);
   const long sent = many ? ::sendmmsg(fd, messages, 1, 0) : ::sendmsg(fd, &messages[0].msg_hdr, 0);
   return sent < 0 ? errno : heard(fd);
 }
@@ -90,13 +59,13 @@ int leave_by_sendmsg(const Site& site, const Inside&) { return leave_past_connec
 int leave_by_sendmmsg(const Site& site, const Inside&) { return leave_past_connection(site, true); }
 int leave_by_connected_udp(const Site& site, const Inside&) {
   const Internet to(kOutside, site.echo_port);
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const int fd = datagram_socket();
   if (::connect(fd, to.get(), to.size()) != 0 || ::send(fd, "x", 1, 0) != 1) return errno;
   return heard(fd);
 }
 int take_neighbours_address(const Site& site, const Inside&) {
   const Internet from(kNeighbour, 0), to(kOutside, site.group_port);
-  const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
+  const int fd = datagram_socket();
   if (::bind(fd, from.get(), from.size()) != 0) return errno;
   if (::sendto(fd, "x", 1, 0, to.get(), to.size()) != 1) return errno;
   return heard(fd);

@@ -30,7 +30,7 @@ int steal(const std::string& path) {
 
 int read_store(const Site& site, const Inside&) { return steal(site.store); }
 int read_store_by_own_root(const Site& site, const Inside&) {
-  return steal("/proc/self/root/../.." + site.store);
+  return steal(fmt::format("{}/../..{}", "/proc/self/root", site.store));
 }
 int read_store_by_server_root(const Site& site, const Inside&) {
   return steal(fmt::format("/proc/{}/root{}", site.server, site.store));

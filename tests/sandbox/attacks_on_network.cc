@@ -19,20 +19,13 @@
 
 #include "sandbox/attack.h"
 #include "sandbox/internet.h"
+#include "sandbox/sockets.h"
 
 namespace lambed::testing {
 namespace {
 
 using sandbox::Inside;
 
-int connect_tcp(const char* address, int port) {
-  const Internet to(address, port);
-  const int fd = ::socket(to.family(), SOCK_STREAM, 0);
-  if (fd < 0) return errno;
-  const int error = outcome(::connect(fd, to.get(), to.size()));
-  ::close(fd);
-  return error;
-}
 int reach_loopback(const Site& site, const Inside&) { return connect_tcp("127.0.0.1", site.port); }
 int reach_loopback_6(const Site& site, const Inside&) { return connect_tcp("::1", site.port); }
 int reach_loopback_mapped(const Site& site, const Inside&) {
@@ -42,33 +35,20 @@ int reach_loopback_unspecified(const Site& site, const Inside&) { return connect
 int reach_loopback_elsewhere(const Site& site, const Inside&) { return connect_tcp("127.9.8.7", site.port); }
 int reach_machine(const Site& site, const Inside&) { return connect_tcp(kMachine, site.port); }
 int reach_machine_mapped(const Site& site, const Inside&) {
-  return connect_tcp(fmt::format("::ffff:{}", kMachine).c_str(), site.port);
+  return connect_tcp(fmt::format("::ffff:{}", kMachine), site.port);
 }
 int reach_credentials(const Site& site, const Inside&) { return connect_tcp("169.254.169.254", site.port); }
 int send_mail(const Site& site, const Inside&) { return connect_tcp(kOutside, site.mail_port); }
 int send_mail_mapped(const Site& site, const Inside&) {
-  return connect_tcp(fmt::format("::ffff:{}", kOutside).c_str(), site.mail_port);
+  return connect_tcp(fmt::format("::ffff:{}", kOutside), site.mail_port);
 }
 int send_mail_without_waiting(const Site& site, const Inside&) {
-  const Internet to(kOutside, site.mail_port);
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  const int error = outcome(::connect(fd, to.get(), to.size()));
-  return error == EINPROGRESS ? 0 : error;
+  return connect_tcp(kOutside, site.mail_port, SOCK_NONBLOCK);
 }
 int send_mail_fast(const Site& site, const Inside&) {
   const Internet to(kOutside, site.mail_port);
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
   return outcome(::sendto(fd, "x", 1, MSG_FASTOPEN, to.get(), to.size()));
-}
-msghdr message_to(const Internet& to, iovec& piece) {
-  static char byte[1];
-  piece = {byte, 1};
-  msghdr message{};
-  message.msg_name = const_cast<sockaddr*>(to.get());
-  message.msg_namelen = to.size();
-  message.msg_iov = &piece;
-  message.msg_iovlen = 1;
-  return message;
 }
 int send_mail_fast_by_message(const Site& site, const Inside&) {
   const Internet to(kOutside, site.mail_port);
@@ -121,13 +101,7 @@ int send_mail_by_race(const Site& site, const Inside&) {
 }
 // A connection that was allowed is undone, and made to somewhere else.
 int send_mail_by_second_connection(const Site& site, const Inside&) {
-  const Internet first(kOutside, site.port), second(kOutside, site.mail_port);
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  if (::connect(fd, first.get(), first.size()) != 0) return EHOSTUNREACH;
-  const sockaddr nowhere{AF_UNSPEC, {}};
-  const int undone = outcome(::connect(fd, &nowhere, sizeof nowhere));
-  if (::connect(fd, second.get(), second.size()) != 0) return undone != 0 ? undone : errno;
-  return 0;
+  return connect_anew({kOutside, site.port}, {kOutside, site.mail_port});
 }
 // A socket that was connected outside is turned into one that listens there.
 int listen_on_connected(const Site& site, const Inside&) {

@@ -119,7 +119,6 @@ std::vector<std::string> not_hard_in(Layer layer) {
 
 namespace {
 
-constexpr Layer kLayers[] = {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare};
 constexpr const char* kInProcess = "in_process";
 
 using Row = std::vector<std::string>;  // what it is about, the four layers, in_process

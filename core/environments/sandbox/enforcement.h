@@ -1,5 +1,5 @@
 // What each layer of the sandbox, and in-process isolation, enforces: one table for `lambed doctor`, docs/isolation.md and
-// --require-isolation. Data; any thread.
+// --require-isolation. Data, for any thread; what tries layers says otherwise.
 #pragma once
 
 #include <string>

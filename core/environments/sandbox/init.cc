@@ -30,8 +30,6 @@
 namespace lambed::sandbox {
 namespace {
 
-bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
-
 // What the body's process tells init when it is shut in; and again when it has been given to its function.
 struct Entered {
   Trouble trouble;

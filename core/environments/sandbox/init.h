@@ -2,10 +2,11 @@
 // connections, reaps, watches what no control group watches, and ends when that process ends; the others end with it.
 //
 // It runs trusted code only, in a fork of the supervisor, on its one thread. Protocol with the supervisor, on a SOCK_SEQPACKET:
-// it waits for kGo and, where there are control groups, for kAttached before it starts any other process; answers kReady or kFailed, then takes commands until it sends kEnded and exits. One that was made ahead of its
-// function answers kReady a second time after kHandOut; until then it keeps the rights that the rest of the set-up takes, and the
-// other process has run nothing but trusted code. End of file on that socket means that the supervisor died: it kills everything
-// and exits.
+// it waits for kGo and, where there are control groups, for kAttached before it starts any other process; answers kReady or
+// kFailed, then takes commands until it sends kEnded and exits. One that was made ahead of its function answers kReady a second
+// time after kHandOut; until then it keeps the rights that the rest of the set-up takes. The body runs after the last kReady and
+// never before: whoever did not get that may make another environment in the place of this one. End of file on that socket means
+// that the supervisor died: it kills everything and exits.
 #pragma once
 
 #include <cstdint>

@@ -30,6 +30,12 @@ enum class Layer {
   kUserNamespace,  // namespaces without root, no control groups
   kBare,           // seccomp, Landlock and resource limits only
 };
+inline constexpr Layer kLayers[] = {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace,
+                                    Layer::kBare};
+// With control groups.
+constexpr bool is_root_layer(Layer layer) {
+  return layer == Layer::kRootCgroup2 || layer == Layer::kRootCgroup1;
+}
 const char* name_of(Layer layer);  // "root with cgroup v2"
 // As LAMBED_SANDBOX_LAYER names them: "cgroup2", "cgroup1", "user", "bare".
 const char* word_for(Layer layer);

@@ -43,8 +43,6 @@ constexpr pid_t kMostPids = 1 << 22;
 constexpr std::uint64_t kAmple = 16ULL << 30;
 constexpr std::string_view kFolderPrefix = "lambed-tmp-";
 
-bool is_root_layer(Layer layer) { return layer == Layer::kRootCgroup1 || layer == Layer::kRootCgroup2; }
-
 // Inside a container's user namespace only some numbers exist.
 bool has_users_from(uid_t first) {
   std::istringstream lines(text_of_file("/proc/self/uid_map"));
@@ -85,7 +83,7 @@ const char* word_for(Layer layer) {
 }
 
 std::optional<Layer> layer_of_word(std::string_view word) {
-  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+  for (const Layer layer : kLayers) {
     if (word == word_for(layer)) return layer;
   }
   return std::nullopt;
@@ -430,7 +428,7 @@ class KernelSupervisor final : public Supervisor {
 
 Result<std::unique_ptr<Supervisor>> Supervisor::create(const SupervisorOptions& options) {
   std::string reasons;
-  for (const Layer layer : {Layer::kRootCgroup2, Layer::kRootCgroup1, Layer::kUserNamespace, Layer::kBare}) {
+  for (const Layer layer : kLayers) {
     if (options.layer && *options.layer != layer) continue;
     auto made = KernelSupervisor::create(layer, options);
     if (made) return made;
