@@ -213,8 +213,7 @@ std::string fault_of(const Deed& deed, const InvokeResult& result, const std::st
   if (result.ok() || !document.is_object()) return "no error but " + result.payload.substr(0, 200);
   const std::string type = document.value("errorType", "");
   if (deed.may_time_out && type == kTimeout) return {};
-  if (type != deed.error_type)
-    return "another error: " + result.payload.substr(0, 300);
+  if (type != deed.error_type) return "another error: " + result.payload.substr(0, 300);
   std::string text(deed.text);
   if (const auto at = text.find("{id}"); at != std::string::npos) text.replace(at, 4, id);
   if (result.payload.find(text) == std::string::npos) return "other words: " + result.payload.substr(0, 300);
