@@ -79,9 +79,11 @@ export interface GatewayOptions {
   log?: 'stderr' | 'memory' | 'none' | ((record: LogRecord) => void);
   /** Milliseconds after which an environment without work is closed: 600000. */
   idleExpiry?: number;
+  /** Milliseconds after its init in which an environment takes calls; 0 (the default): no limit. */
+  maxLifetime?: number;
   /** Milliseconds an interrupted handler may take to stop before its environment is abandoned: 2000. */
   interruptGrace?: number;
-  /** Milliseconds `close` waits for running handlers after interrupting them: 2000. */
+  /** Milliseconds `close` waits for running handlers after interrupting them: 1500. */
   closeGrace?: number;
   /** So many handlers that cannot be stopped are borne; then no new environments are opened: 16. */
   maxAbandonedEnvironments?: number;
@@ -101,6 +103,18 @@ export interface GatewayOptions {
    * AWS_ENDPOINT_URL says, else AWS.
    */
   awsEndpointUrl?: string;
+  /**
+   * Isolation `process`: milliseconds of idling after which a worker is frozen, and uses no processor time until its next call:
+   * 100; 0: never.
+   */
+  freezeAfter?: number;
+  /** Isolation `process`: so many workers of each language wait ready for the next cold start: 2; 0: each is made when needed. */
+  workerStock?: number;
+  /**
+   * Isolation `process`: runs nothing where the machine does not give what it takes to enforce every limit: such calls are
+   * rejected with `HostUnavailable`, whose message names the limits. Functions with isolation `in_process` are not concerned.
+   */
+  requireStrictIsolation?: boolean;
   /** Isolation `process`: functions may reach what listens on this machine, which is refused otherwise. */
   allowHostLoopback?: boolean;
   /** The networks that functions can be put into by `vpcConfig`. */

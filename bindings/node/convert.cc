@@ -361,6 +361,13 @@ GatewayOptions gateway_options(const Napi::Value& value) {
   options.region = members.text("region").value_or(options.region);
   options.account = members.text("account").value_or(options.account);
   options.idle_expiry = members.milliseconds("idleExpiry").value_or(options.idle_expiry);
+  options.max_lifetime = members.milliseconds("maxLifetime").value_or(options.max_lifetime);
+  options.freeze_after = members.milliseconds("freezeAfter").value_or(options.freeze_after);
+  if (const auto stock = members.integer("workerStock")) {
+    if (*stock < 0) refuse(value.Env(), "workerStock", "a number of workers");
+    options.worker_stock = *stock;
+  }
+  options.require_strict_isolation = members.flag("requireStrictIsolation");
   options.interrupt_grace = members.milliseconds("interruptGrace").value_or(options.interrupt_grace);
   options.close_grace = members.milliseconds("closeGrace").value_or(options.close_grace);
   options.max_abandoned_environments =

@@ -27,8 +27,17 @@ class Members {
     return *this;
   }
   Members& seconds(const char* key, std::chrono::milliseconds& member) {
-    if (const py::handle value = find(key))
-      member = std::chrono::milliseconds(std::llround(value.cast<double>() * 1000.0));
+    if (const py::handle value = find(key)) {
+      const auto given = value.cast<double>();
+      if (!(given >= 0.0))
+        throw py::value_error(std::string(key) + " must be a number of seconds, 0 or more");
+      member = std::chrono::milliseconds(std::llround(given * 1000.0));
+    }
+    return *this;
+  }
+  Members& count(const char* key, int& member) {
+    into(key, member);
+    if (member < 0) throw py::value_error(std::string(key) + " must be a number, 0 or more");
     return *this;
   }
   Members& code(Code& member) {
@@ -145,6 +154,10 @@ GatewayOptions gateway_options(const py::dict& options) {
       .into("region", made.region)
       .into("account", made.account)
       .seconds("idle_expiry", made.idle_expiry)
+      .seconds("freeze_after", made.freeze_after)
+      .seconds("max_lifetime", made.max_lifetime)
+      .into("require_strict_isolation", made.require_strict_isolation)
+      .count("worker_stock", made.worker_stock)
       .seconds("interrupt_grace", made.interrupt_grace)
       .seconds("close_grace", made.close_grace)
       .into("max_environments", made.max_environments)

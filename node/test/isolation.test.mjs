@@ -1,6 +1,9 @@
 // Isolation `process`: the package brings the program that workers are made of.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Gateway } from 'lambed';
 import { testGateway } from 'lambed/testing';
 
@@ -58,5 +61,114 @@ for (const each of functions) {
     assert.equal(ended.errorType, 'Runtime.ExitError');
     assert.match(ended.errorMessage, /exit status 3$/);
     assert.equal((await gateway.invoke(each.name, null)).payload[0], 1);
+  });
+}
+
+async function eventually(condition) {
+  const end = Date.now() + 60_000; // long enough for a loaded machine
+  while (!(await condition())) {
+    assert.ok(Date.now() < end, 'it did not happen');
+    await sleep(5);
+  }
+}
+
+// For each launcher of this process: how many processes there are below it.
+function launchers() {
+  const parents = new Map();
+  const found = [];
+  for (const pid of readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))) {
+    try {
+      const [, name, parent] = /^\d+ \((.*)\) \S+ (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+      parents.set(pid, parent);
+      if (name === 'lambed-worker' && parent === String(process.pid)) found.push(pid);
+    } catch (error) {
+      if (error.code !== 'ENOENT' && error.code !== 'ESRCH') throw error; // it has ended meanwhile
+    }
+  }
+  const below = (root) => [...parents].filter(([, parent]) => parent === root).reduce((sum, [pid]) => sum + 1 + below(pid), 0);
+  return found.map(below);
+}
+
+// Looks at the clock every millisecond, and answers with the longest time in which it could not.
+const ticks = `
+import threading, time
+longest, last = 0.0, None
+def tick():
+    global longest, last
+    while True:
+        now = time.monotonic()
+        longest, last = max(longest, now - (last or now)), now
+        time.sleep(0.001)
+def handler(event, context):
+    global longest, last
+    if last is None: threading.Thread(target=tick, daemon=True).start()
+    time.sleep(0.02)
+    seen, longest = longest, 0.0
+    return seen
+`;
+
+for (const freezeAfter of [10, 0]) {
+  test(`a worker that idles is ${freezeAfter ? 'frozen' : 'not frozen when that is turned off'}`, async (t) => {
+    const gateway = testGateway(t, { freezeAfter });
+    await gateway.createFunction({ ...functions[0], code: { inline: ticks }, isolation: 'process' });
+    await gateway.invoke('p');
+    // A machine that is busy may hold the thread up once, but not each time.
+    await eventually(async () => {
+      await sleep(500); // longer than the limit that tells apart; there is nothing to see from outside
+      const stoodStill = (await gateway.invoke('p')).payload > 0.4;
+      return stoodStill === (freezeAfter > 0);
+    });
+  });
+}
+
+for (const isolation of ['process', 'in_process']) {
+  test(`an environment that is too old takes no more calls (${isolation})`, async (t) => {
+    const gateway = testGateway(t, { maxLifetime: 50 });
+    await gateway.createFunction({ ...functions[0], isolation });
+    assert.equal((await gateway.invoke('p')).payload[0], 1);
+    await sleep(60);
+    assert.equal((await gateway.invoke('p')).payload[0], 1);
+  });
+}
+
+test('so many workers wait as are asked for', async (t) => {
+  const { stdout } = spawnSync('npx', ['lambed', 'doctor'], { encoding: 'utf8' });
+  if (!/^ {2}(root with cgroup v[12]|user namespaces) +works/m.test(stdout)) return t.skip('the sandbox of seccomp and Landlock only has no stock');
+  const gateway = testGateway(t, { workerStock: 5 });
+  await gateway.createFunction({ ...functions[0], isolation: 'process' });
+  await gateway.invoke('p');
+  await eventually(() => Math.max(...launchers()) >= 6);
+});
+
+test('a stock of none makes workers when they are needed', async (t) => {
+  const gateway = testGateway(t, { workerStock: 0 });
+  await gateway.createFunction({ ...functions[0], isolation: 'process' });
+  await gateway.invoke('p');
+  await gateway.deleteFunction('p');
+  await eventually(() => Math.min(...launchers()) === 0);
+});
+
+test('strict isolation refuses what the machine cannot enforce', () => {
+  const text = `
+    import { Gateway } from 'lambed';
+    const gateway = new Gateway({ log: 'none', requireStrictIsolation: true });
+    const code = { inline: 'def handler(event, context): return "ran"' };
+    for (const isolation of ['process', 'in_process']) {
+      await gateway.createFunction({ name: isolation, runtime: 'python3.11', handler: 'app.handler', code, isolation });
+      await gateway.invoke(isolation).then(({ payload }) => console.log(payload), ({ name, message }) => console.log(name, message));
+    }
+    await gateway.close();`;
+  const env = { ...process.env, LAMBED_SANDBOX_LAYER: 'bare' };
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', text], { encoding: 'utf8', env });
+  assert.equal(status, 0, stderr);
+  const [refusal, ran] = stdout.split('\n');
+  assert.match(refusal, /^HostUnavailable The strict isolation that is required cannot be had here\./);
+  assert.match(refusal, /memory of the whole tree.*lambed doctor/);
+  assert.equal(ran, 'ran');
+});
+
+for (const wrong of [{ workerStock: -1 }, { workerStock: 1.5 }, { freezeAfter: -1 }, { maxLifetime: '1' }, { requireStrictIsolation: 'yes' }]) {
+  test(`${JSON.stringify(wrong)} is refused`, () => {
+    assert.throws(() => new Gateway({ log: 'none', ...wrong }), { name: 'TypeError', message: new RegExp(Object.keys(wrong)[0]) });
   });
 }

@@ -49,6 +49,7 @@ class Gateway(Catalogue, DeadLetters):
     quotas                      "classic" (the default) or "current": AWS's table of the early years or today's
     log                         where function output and START/END/REPORT lines go: "stderr", "memory" (see `logs`), "none"
     idle_expiry                 seconds until an environment without work is closed
+    max_lifetime                seconds after its init in which an environment takes calls; 0: no limit
     interrupt_grace             seconds that an interrupted handler may take to stop before its environment is abandoned
     close_grace                 seconds that close() waits for running handlers after interrupting them
     max_environments            open environments of all functions together; 0: as many as the account's concurrency
@@ -60,11 +61,20 @@ class Gateway(Catalogue, DeadLetters):
     on_event_failure            after the other; what it raises goes to threading.excepthook
     aws_endpoint_url            where SQS, SNS, EventBridge and S3 are, which dead letters and records go to; "": what
                                 AWS_ENDPOINT_URL says, else AWS
+    freeze_after                isolation "process": seconds of idling after which a worker is frozen, and uses no processor
+                                time until its next call; 0: never
+    worker_stock                isolation "process": so many workers of each language wait ready for the next cold start;
+                                0: each is made when it is needed
+    require_strict_isolation    isolation "process": runs nothing where the machine does not give what it takes to enforce
+                                every limit; such calls raise HostUnavailable, which names the limits. Functions with isolation
+                                "in_process" are not concerned
     allow_host_loopback         isolation "process": functions may reach what listens on this machine, which is refused otherwise
     networks                    those that functions can be put into by their `vpc_config`: what the file of
                                 `lambed serve --networks` holds, {"Vpcs": [...]} in EC2's names. With what cannot be one the
                                 constructor raises InvalidParameterValueException
     host_options                for language hosts: {"ruby": {"interpreter": "/usr/bin/ruby3.1"}}. One choice per process
+
+    A negative number of seconds or workers is a ValueError.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class Gateway(Catalogue, DeadLetters):
         account: str = "123456789012",
         log: Literal["stderr", "memory", "none"] = "stderr",
         idle_expiry: float = 600.0,
+        max_lifetime: float = 0.0,
         interrupt_grace: float = 2.0,
         close_grace: float = 2.0,
         max_environments: int = 0,
@@ -86,6 +97,9 @@ class Gateway(Catalogue, DeadLetters):
         on_event_success: Callable[[EventOutcome], object] | None = None,
         on_event_failure: Callable[[EventOutcome], object] | None = None,
         aws_endpoint_url: str = "",
+        freeze_after: float = 0.1,
+        worker_stock: int = 2,
+        require_strict_isolation: bool = False,
         allow_host_loopback: bool = False,
         networks: Mapping[str, Any] | None = None,
         host_options: Mapping[str, Mapping[str, str]] | None = None,
@@ -98,6 +112,7 @@ class Gateway(Catalogue, DeadLetters):
             "account": account,
             "log": log,
             "idle_expiry": idle_expiry,
+            "max_lifetime": max_lifetime,
             "interrupt_grace": interrupt_grace,
             "close_grace": close_grace,
             "max_environments": max_environments,
@@ -107,6 +122,9 @@ class Gateway(Catalogue, DeadLetters):
             "async_close_wait": async_close_wait,
             "max_waiting_events": max_waiting_events,
             "aws_endpoint_url": aws_endpoint_url,
+            "freeze_after": freeze_after,
+            "worker_stock": worker_stock,
+            "require_strict_isolation": require_strict_isolation,
             "allow_host_loopback": allow_host_loopback,
             "networks": None if networks is None else json.dumps(networks),
             "host_options": {k: dict(v) for k, v in (host_options or {}).items()},

@@ -26,6 +26,7 @@ struct Deed {
   std::string_view text;
   Cost cost = Cost::kUsual;
   Where where = Where::kAnywhere;
+  bool may_time_out = false;  // it may as well be ended by its limit
 };
 
 struct Language {

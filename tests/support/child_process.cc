@@ -135,8 +135,17 @@ bool ChildProcess::pump(std::chrono::milliseconds limit) {
 }
 
 bool ChildProcess::wait_for_error_text(const std::string& text, std::chrono::milliseconds limit) {
+  return wait_for_text(end_.err, text, limit);
+}
+
+bool ChildProcess::wait_for_output_text(const std::string& text, std::chrono::milliseconds limit) {
+  return wait_for_text(end_.out, text, limit);
+}
+
+bool ChildProcess::wait_for_text(const std::string& seen, const std::string& text,
+                                 std::chrono::milliseconds limit) {
   const auto until = Clock::now() + limit;
-  while (end_.err.find(text) == std::string::npos) {
+  while (seen.find(text) == std::string::npos) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
     if (left.count() <= 0 || !pump(left)) return false;
   }

@@ -35,8 +35,9 @@ class ChildProcess {
   ChildProcess& operator=(const ChildProcess&) = delete;
 
   pid_t pid() const { return pid_; }
-  // False when the text does not come on standard error before the child ends or the time is over.
+  // False when the text does not come on standard error, or output, before the child ends or the time is over.
   bool wait_for_error_text(const std::string& text, std::chrono::milliseconds limit);
+  bool wait_for_output_text(const std::string& text, std::chrono::milliseconds limit);
   // What has come on standard error so far, as far as it was waited for.
   const std::string& error_text() const { return end_.err; }
   void send_signal(int signal) const;
@@ -45,6 +46,7 @@ class ChildProcess {
 
  private:
   bool pump(std::chrono::milliseconds limit);  // false: both outputs have ended
+  bool wait_for_text(const std::string& seen, const std::string& text, std::chrono::milliseconds limit);
 
   pid_t pid_ = -1;
   int input_ = -1;

@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/temporary_folder.h"
+
 namespace lambed::testing {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
@@ -161,21 +163,6 @@ class HostHarness {
   const lambed_host_api* api_ = nullptr;
   std::vector<EnvironmentRecord*> environments_;
   bool stopped_ = false;
-};
-
-// A folder under the system's temp folder that every user may read, removed with everything in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-  // Writes `text` to `relative_path`, making folders as needed; returns the absolute path.
-  std::string write(const std::string& relative_path, const std::string& text) const;
-
- private:
-  std::string path_;
 };
 
 }  // namespace lambed::testing
