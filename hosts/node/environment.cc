@@ -69,7 +69,9 @@ Environment* Environment::open(NodeProcess& process, const lambed_environment_op
 
 Environment* Environment::make_for_worker(NodeProcess& process, const lambed_environment_options& options) {
   Census::instance().begin();
-  return new Environment(process, options);
+  auto* const environment = new Environment(process, options);
+  environment->adopt(process.take_prepared());
+  return environment;
 }
 
 void Environment::serve_worker() {
@@ -98,8 +100,14 @@ bool Environment::wait_for_all() {
 Environment::Environment(NodeProcess& process, const lambed_environment_options& options)
     : process_(process), core_(process.core()), options_(options) {
   stop_.arm(0);
-  memory_ =
-      std::make_shared<MemoryLimit>(options_.memory_limit, !process.is_worker(), [this] { stop_.stop(); });
+  if (!process.is_worker())
+    memory_ = std::make_shared<MemoryLimit>(options_.memory_limit, true, [this] { stop_.stop(); });
+}
+
+void Environment::adopt(PreparedNode prepared) {
+  memory_ = std::move(prepared.memory);
+  node_ = std::move(prepared.node);
+  bootstrap_ = std::move(prepared.bootstrap);
 }
 
 void Environment::usage(lambed_usage& usage) const {
@@ -145,6 +153,7 @@ void Environment::serve() {
     stop_.detach();
     runner_->release();
     bridge_->release();
+    bootstrap_->release();
   }
   // A worker's process ends now, and V8's clean-up would only take time.
   if (process_.is_worker()) {
@@ -155,8 +164,14 @@ void Environment::serve() {
 }
 
 bool Environment::open_node(std::string& problem) {
-  node_ = NodeInstance::make(process_, memory_, problem);
-  if (node_ == nullptr) return false;
+  if (node_ == nullptr) {
+    node_ = NodeInstance::make(process_, memory_, problem);
+    if (node_ == nullptr) return false;
+    bootstrap_ = std::make_unique<Bootstrap>(*node_);
+  } else {
+    const v8::Isolate::Scope isolate_scope(node_->isolate());
+    memory_->give(node_->isolate(), options_.memory_limit, [this] { stop_.stop(); });
+  }
   stop_.attach(node_->environment());
   node::SetProcessExitHandler(node_->environment(), [this](node::Environment*, int code) {
     if (process_.is_worker()) _exit(code);
@@ -176,7 +191,8 @@ bool Environment::own_working_directory() const {
 }
 
 bool Environment::initialise(IsolateScope& scope, std::string& problem) {
-  const bool is_installed = bridge_->install(scope, own_working_directory(), problem);
+  const bool is_installed = (bootstrap_->is_loaded() || bootstrap_->load(scope, problem)) &&
+                            bridge_->install(scope, *bootstrap_, own_working_directory(), problem);
   if (is_installed) {
     runner_->load(scope);
   } else if (!stop_.is_stopping() && bridge_->answer.kind == AnswerKind::kNone) {

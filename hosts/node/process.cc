@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "bootstrap.h"
 #include "instance.h"
 #include "thread_pool.h"
 
@@ -97,6 +98,8 @@ std::string NodeProcess::start(lambed_context context, const lambed_core* core) 
   const SavedSignals signals;
   std::string problem = context == LAMBED_CONTEXT_NODE ? attach_to_running() : start_own();
   if (problem.empty()) catch_failed_checks(platform_);
+  // Whose it will be need not be known yet; what takes longest of a start is done then.
+  if (problem.empty() && is_worker()) prepared_ = PreparedNode::make(*this, problem);
   signals.restore();
   is_started_ = problem.empty();
   return problem;
@@ -139,6 +142,11 @@ std::string NodeProcess::attach_to_running() {
   node::Environment* running = node::GetCurrentEnvironment(isolate->GetCurrentContext());
   platform_ = running == nullptr ? nullptr : node::GetMultiIsolatePlatform(running);
   return platform_ == nullptr ? "the running node has no platform to attach to" : "";
+}
+
+PreparedNode NodeProcess::take_prepared() {
+  const std::unique_ptr<PreparedNode> prepared = std::move(prepared_);
+  return std::move(*prepared);
 }
 
 void NodeProcess::stop() {
