@@ -105,6 +105,9 @@ Local<Object> Bridge::settings(Local<Context> context, bool owns_working_directo
   set(context, result, "memoryLimit",
       v8::Number::New(isolate, static_cast<double>(limit == 0 ? uint64_t{4} << 30 : limit)));
   set(context, result, "jsonLogs", v8::Boolean::New(isolate, options_.has_json_logs));
+#ifdef LAMBED_NODE_UNLINKED
+  if (is_worker_) text("executable", NodeProcess::library_path());  // the process is a node
+#endif
   set(context, result, "isWorker", v8::Boolean::New(isolate, is_worker_));
   set(context, result, "ownsWorkingDirectory", v8::Boolean::New(isolate, owns_working_directory));
   std::vector<Local<Value>> layers;

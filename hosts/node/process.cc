@@ -106,11 +106,13 @@ std::string NodeProcess::start(lambed_context context, const lambed_core* core) 
 }
 
 std::string NodeProcess::start_own() {
+#ifndef LAMBED_NODE_UNLINKED  // an executable's are global
   // N-API addons look for napi_* in the global scope; without this, requiring one ends the process.
   if (dlopen(library_path().c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL) == nullptr) {
     const char* reason = dlerror();
     return "cannot make the symbols of " + library_path() + " global: " + (reason == nullptr ? "" : reason);
   }
+#endif
   namespace Flags = node::ProcessInitializationFlags;
   initialization_ = node::InitializeOncePerProcess(
       {"node"}, {Flags::kNoInitializeV8, Flags::kNoInitializeNodeV8Platform, Flags::kNoStdioInitialization,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "environments/environment.h"
+#include "environments/process/node_program.h"
 #include "environments/process/process_environment.h"
 #include "environments/process/worker_program.h"
 
@@ -68,6 +69,36 @@ class ProcessHosts {
         options.emplace("interpreter", std::move(found));
       }
     }
+    std::string lack;
+    if (language == "nodejs" && options.count("interpreter") == 0) {
+      const std::string major = node_major_of(runtime);
+      const auto node = find_node(major);
+      if (node.ok()) {
+        HostOptions of_node = options;
+        of_node.emplace("interpreter", node->path);
+        lack = problem_of(node->path);
+        if (lack.empty()) {
+          // Whether it can run at all; that the sandbox is not strict would be no fault of this node.
+          const auto host = ready_host(language, of_node, worker_stock, false);
+          if (host.ok()) return strict ? ready_host(language, of_node, worker_stock, true) : host;
+          lack = note_problem(node->path, host.error().message());
+        }
+      } else {
+        lack = node.error().message();
+      }
+    }
+    auto host = ready_host(language, options, worker_stock, strict);
+    const std::string& version_there = host.ok() ? (*host)->interpreter_version() : lack;
+    if (host.ok() && !lack.empty() && !version_there.starts_with(node_major_of(runtime) + ".")) {
+      static_cast<ProcessHost*>(*host)->note("Functions of " + std::string(runtime) + " run in Node.js " +
+                                             version_there + ", that of libnode: " + lack + ".");
+    }
+    return host;
+  }
+
+ private:
+  Result<environments::Host*> ready_host(const std::string& language, const HostOptions& options,
+                                         int worker_stock, bool strict) {
     ProcessHost* host = nullptr;
     {
       const std::lock_guard lock(mutex_);
@@ -86,8 +117,19 @@ class ProcessHosts {
     return host;
   }
 
- private:
+  // Of a node that was found and could not run workers: it is not tried again.
+  std::string problem_of(const std::string& node) {
+    const std::lock_guard lock(mutex_);
+    const auto known = problems_.find(node);
+    return known == problems_.end() ? std::string() : known->second;
+  }
+  std::string note_problem(const std::string& node, const std::string& problem) {
+    const std::lock_guard lock(mutex_);
+    return problems_.try_emplace(node, problem).first->second;
+  }
+
   std::mutex mutex_;  // guards what follows
+  std::map<std::string, std::string> problems_;
   std::map<std::tuple<std::string, HostOptions, int>, std::unique_ptr<ProcessHost>> hosts_;
   pid_t owner_ = 0;
 };
@@ -112,7 +154,41 @@ Result<void> ProcessHost::be_ready(const HostOptions& options, bool strict) {
           "missing.");
 }
 
+void ProcessHost::note(const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  if (!notes_.insert(message).second) return;
+  std::vector<std::string> notices = take_notices();
+  notices.push_back(message);
+  set_description({}, {}, std::move(notices));
+}
+
+Result<void> ProcessHost::launch(Launcher::Options wanted, const HostOptions& options) {
+  wanted.hello.options.assign(options.begin(), options.end());
+  wanted.hello.worker_stock = static_cast<std::uint64_t>(std::max(0, worker_stock_));
+  auto started = Launcher::start(wanted);
+  if (!started.ok()) return started.error();
+  launcher_ = std::move(*started);
+  const channel::Ready& ready = launcher_->ready();
+  set_description(ready.interpreter_version, ready.interpreter_path, ready.notices);
+  return {};
+}
+
+Result<void> ProcessHost::start_launcher_in_node(const std::string& node, const HostOptions& options) {
+  const auto found = node_at(node);
+  if (!found.ok()) return found.error();
+  Launcher::Options wanted;
+  wanted.program = found->path;
+  wanted.preloaded = found->library;
+  wanted.hello.plugin_path = found->plugin;
+  if (const auto started = launch(std::move(wanted), options); !started.ok())
+    return Error(ErrorCode::HostUnavailable,
+                 found->path + " cannot run workers: " + started.error().message());
+  return {};
+}
+
 Result<void> ProcessHost::start_launcher(const HostOptions& options) {
+  if (const auto named = options.find("interpreter"); language() == "nodejs" && named != options.end())
+    return start_launcher_in_node(named->second, options);
   const auto program = find_worker_program();
   if (!program.ok()) return program.error();
   std::string problems;
@@ -120,15 +196,8 @@ Result<void> ProcessHost::start_launcher(const HostOptions& options) {
     Launcher::Options wanted;
     wanted.program = *program;
     wanted.hello.plugin_path = plugin;
-    wanted.hello.options.assign(options.begin(), options.end());
-    wanted.hello.worker_stock = static_cast<std::uint64_t>(std::max(0, worker_stock_));
-    auto started = Launcher::start(wanted);
-    if (started.ok()) {
-      launcher_ = std::move(*started);
-      const channel::Ready& ready = launcher_->ready();
-      set_description(ready.interpreter_version, ready.interpreter_path, ready.notices);
-      return {};
-    }
+    const auto started = launch(std::move(wanted), options);
+    if (started.ok()) return {};
     if (!problems.empty()) problems += " ";
     problems += started.error().message();
   }
