@@ -58,12 +58,13 @@ struct Served {
     options.worker_stock = stock;
     gateway = std::make_unique<Gateway>(options);
   }
-  void create(const std::string& name, const std::string& runtime, Code code, int memory_mb = 256) {
+  void create(const std::string& name, const std::string& runtime, Code code, int memory_mb = 256,
+              int timeout_s = 30) {
     gateway->create_function({.name = name,
                               .runtime = runtime,
                               .handler = "app.handler",
                               .code = std::move(code),
-                              .timeout_s = 3 * slowness(),
+                              .timeout_s = timeout_s * slowness(),
                               .memory_mb = memory_mb,
                               .isolation = Isolation::kProcess});
   }
@@ -93,7 +94,7 @@ BOOST_AUTO_TEST_CASE(each_version_runs_in_its_own_node_side_by_side_in_one_gatew
         const InvokeResult result = served.call(node.runtime.substr(0, 8), {{"do", "tell"}});
         BOOST_TEST_REQUIRE(result.ok(), result.payload);
         const json seen = json::parse(result.payload);
-        BOOST_TEST(seen["version"] == "v" + node.version);
+        BOOST_TEST(seen["version"] == "v" + node.version, served.log->text());
         BOOST_TEST(seen["cwd"] == seen["root"]);
         BOOST_TEST(seen["id"] == result.request_id);
         BOOST_TEST(seen["hash"] == "ca978112");
@@ -121,12 +122,14 @@ BOOST_AUTO_TEST_CASE(an_installed_node_fails_and_ends_as_on_lambda) {
       BOOST_TEST(served.call("f", {{"do", "print"}}).ok());
       BOOST_TEST(served.log->text().find("from a child") != std::string::npos);
       BOOST_TEST(served.log->text().find("\tINFO\tfrom the handler") != std::string::npos);
+      served.create("short", node.runtime, Code::inline_source(kHandler), 256, 2);
       exited("exit", "exit status 3");
       exited("kill", "signal: killed");
       exited("abort", "signal: aborted");
       exited("heap", "signal: killed");
-      BOOST_TEST(json::parse(served.call("f", {{"do", "loop"}}).payload)["errorType"] == "Sandbox.Timedout");
-      BOOST_TEST(served.call("f", {{"do", "tell"}}).ok());
+      BOOST_TEST(json::parse(served.call("short", {{"do", "loop"}}).payload)["errorType"] ==
+                 "Sandbox.Timedout");
+      BOOST_TEST(served.call("short", {{"do", "tell"}}).ok());
     }
   }
 }
