@@ -10,9 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <vector>
 
 #include "environments/host_registry.h"
@@ -93,8 +95,27 @@ std::optional<Versions> versions_of(const std::string& program) {
   return place->second;
 }
 
+std::vector<std::string> candidates(std::string_view major) {
+  std::vector<std::string> paths;
+  std::error_code error;
+  if (const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+      !error && self.filename() == "node")
+    paths.push_back(self.string());
+  const char* variable = std::getenv("PATH");
+  std::string_view rest = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
+  while (!rest.empty()) {
+    const std::size_t colon = rest.find(':');
+    const std::string folder(rest.substr(0, colon));
+    rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
+    if (!folder.starts_with('/')) continue;
+    paths.push_back(folder + "/node");
+    if (!major.empty()) paths.push_back(folder + "/node" + std::string(major));
+  }
+  return paths;
+}
+
 bool is_of_major(const Versions& versions, std::string_view major) {
-  return versions.version.substr(0, versions.version.find('.')) == major;
+  return major.empty() || versions.version.substr(0, versions.version.find('.')) == major;
 }
 
 // Its plugin does not lie with the others: no other program can load it.
@@ -131,25 +152,17 @@ Result<NodeProgram> node_at(const std::string& path) {
 
 Result<NodeProgram> find_node(std::string_view major) {
   std::optional<Error> problem;
-  const char* variable = std::getenv("PATH");
-  std::string_view rest = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
-  while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
-    const std::string folder(rest.substr(0, colon));
-    rest.remove_prefix(colon == std::string_view::npos ? rest.size() : colon + 1);
-    if (!folder.starts_with('/')) continue;
-    for (const std::string& name : {std::string("node"), "node" + std::string(major)}) {
-      const std::string path = folder + "/" + name;
-      if (access(path.c_str(), X_OK) != 0) continue;
-      const auto versions = versions_of(path);
-      if (!versions || !is_of_major(*versions, major)) continue;
-      auto found = with_plugin(path, *versions);
-      if (found.ok()) return found;
-      if (!problem) problem = found.error();
-    }
+  for (const std::string& path : candidates(major)) {
+    if (access(path.c_str(), X_OK) != 0) continue;
+    const auto versions = versions_of(path);
+    if (!versions || !is_of_major(*versions, major)) continue;
+    auto found = with_plugin(path, *versions);
+    if (found.ok()) return found;
+    if (!problem) problem = found.error();
   }
-  return problem ? *problem
-                 : unavailable("there is no node of version " + std::string(major) + " on the path");
+  if (problem) return *problem;
+  return unavailable("there is no node" + (major.empty() ? "" : " of version " + std::string(major)) +
+                     " on the path");
 }
 
 }  // namespace lambed::process

@@ -17,8 +17,8 @@ struct NodeProgram {
   std::string library;  // of lambed-worker, to be loaded into it before its own code runs
 };
 
-// The first one of that major version ("20") on the path, as `node` or `node20`, that has a plugin. Errors: HostUnavailable with a
-// sentence about what is missing.
+// The first one of that major version ("20") that has a plugin: this process's own program, if that is a node, then `node` and
+// `node20` on the path. Of any version when that is empty. Errors: HostUnavailable with a sentence about what is missing.
 Result<NodeProgram> find_node(std::string_view major);
 
 // That one.

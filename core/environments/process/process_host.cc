@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -51,6 +52,9 @@ std::string interpreter_of(std::string_view language, std::string_view version) 
 
 }  // namespace
 
+// Among nodes that could not run workers.
+constexpr const char* kLibnode = "libnode";
+
 class ProcessHosts {
  public:
   static ProcessHosts& instance() {
@@ -69,34 +73,53 @@ class ProcessHosts {
         options.emplace("interpreter", std::move(found));
       }
     }
-    std::string lack;
-    if (language == "nodejs" && options.count("interpreter") == 0) {
-      const std::string major = node_major_of(runtime);
-      const auto node = find_node(major);
-      if (node.ok()) {
-        HostOptions of_node = options;
-        of_node.emplace("interpreter", node->path);
-        lack = problem_of(node->path);
-        if (lack.empty()) {
-          // Whether it can run at all; that the sandbox is not strict would be no fault of this node.
-          const auto host = ready_host(language, of_node, worker_stock, false);
-          if (host.ok()) return strict ? ready_host(language, of_node, worker_stock, true) : host;
-          lack = note_problem(node->path, host.error().message());
-        }
-      } else {
-        lack = node.error().message();
-      }
-    }
-    auto host = ready_host(language, options, worker_stock, strict);
-    const std::string& version_there = host.ok() ? (*host)->interpreter_version() : lack;
-    if (host.ok() && !lack.empty() && !version_there.starts_with(node_major_of(runtime) + ".")) {
-      static_cast<ProcessHost*>(*host)->note("Functions of " + std::string(runtime) + " run in Node.js " +
-                                             version_there + ", that of libnode: " + lack + ".");
-    }
-    return host;
+    if (language == "nodejs" && options.count("interpreter") == 0)
+      return host_of_node(runtime, options, worker_stock, strict);
+    return ready_host(language, options, worker_stock, strict);
   }
 
  private:
+  // The node of the runtime's version, else libnode, else any node there is.
+  Result<environments::Host*> host_of_node(std::string_view runtime, const HostOptions& options,
+                                           int worker_stock, bool strict) {
+    const std::string major = node_major_of(runtime);
+    std::string lack;
+    if (const auto wanted = host_in(find_node(major), options, worker_stock, strict, lack)) return *wanted;
+    const auto noted = [&](const Result<environments::Host*>& host) {
+      const std::string version = host.ok() ? (*host)->interpreter_version() : std::string();
+      if (host.ok() && !version.starts_with(major + "."))
+        static_cast<ProcessHost*>(*host)->note("Functions of " + std::string(runtime) + " run in Node.js " +
+                                               version + ": " + lack + ".");
+      return host;
+    };
+    std::string problem = problem_of(kLibnode);
+    if (problem.empty()) {
+      const auto host = ready_host("nodejs", options, worker_stock, false);
+      if (host.ok()) return noted(strict ? ready_host("nodejs", options, worker_stock, true) : host);
+      problem = note_problem(kLibnode, host.error().message());
+    }
+    std::string nothing;
+    if (const auto any = host_in(find_node({}), options, worker_stock, strict, nothing)) return noted(*any);
+    return Error(ErrorCode::HostUnavailable, problem);
+  }
+
+  // Nothing: workers cannot run in that node, and `lack` says why.
+  std::optional<Result<environments::Host*>> host_in(const Result<NodeProgram>& node, HostOptions options,
+                                                     int worker_stock, bool strict, std::string& lack) {
+    if (!node.ok()) {
+      lack = node.error().message();
+      return std::nullopt;
+    }
+    lack = problem_of(node->path);
+    if (!lack.empty()) return std::nullopt;
+    options.emplace("interpreter", node->path);
+    // Whether it can run at all; that the sandbox is not strict would be no fault of this node.
+    auto host = ready_host("nodejs", options, worker_stock, false);
+    if (host.ok()) return strict ? ready_host("nodejs", options, worker_stock, true) : host;
+    lack = note_problem(node->path, host.error().message());
+    return std::nullopt;
+  }
+
   Result<environments::Host*> ready_host(const std::string& language, const HostOptions& options,
                                          int worker_stock, bool strict) {
     ProcessHost* host = nullptr;
@@ -117,7 +140,7 @@ class ProcessHosts {
     return host;
   }
 
-  // Of a node that was found and could not run workers: it is not tried again.
+  // Of a node that was found, or libnode, that could not run workers: it is not tried again.
   std::string problem_of(const std::string& node) {
     const std::lock_guard lock(mutex_);
     const auto known = problems_.find(node);
