@@ -1,7 +1,9 @@
 #include "environment.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -46,6 +48,25 @@ struct Census {
 // Heap figures are read at every invocation of the first ones, then now and then; collections read them as
 // well.
 bool is_sampled(uint64_t invocation) { return (invocation & (invocation - 1)) == 0 || invocation % 256 == 0; }
+
+// Where the memory of a worker is limited by RLIMIT_DATA, any check in V8 may be the first to find that there is no more.
+bool is_at_data_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  // Without allocating: there may be nothing left for that.
+  char text[128];
+  const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  const ssize_t size = file < 0 ? -1 : ::read(file, text, sizeof text - 1);
+  if (file >= 0) ::close(file);
+  if (size <= 0) return false;
+  text[size] = 0;
+  constexpr int kDataField = 5;
+  char* at = text;
+  for (int skipped = 0; skipped < kDataField; ++skipped) std::strtoull(at, &at, 10);
+  const rlim_t used = std::strtoull(at, nullptr, 10) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  constexpr rlim_t kSlack = rlim_t{4} << 20;  // more than V8 asks for at once
+  return used + kSlack >= limit.rlim_cur;
+}
 
 }  // namespace
 
@@ -321,7 +342,8 @@ void Environment::wait_for_close(const char* why) {
 }
 
 void Environment::end_by_fatal_error(const char* what) {
-  const bool lacks_memory = std::strstr(what, "memory") != nullptr;
+  const bool lacks_memory =
+      std::strstr(what, "memory") != nullptr || (process_.is_worker() && is_at_data_limit());
   // What V8 does about it is what the function's process does on Lambda.
   if (process_.is_worker() && !lacks_memory) abort();
   stop_.disarm();

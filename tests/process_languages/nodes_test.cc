@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "environments/process/node_program.h"
+#include "memory_groups.h"
 #include "support/host_harness.h"
 #include "support/slowness.h"
 
@@ -81,6 +82,18 @@ std::string error_of(const InvokeResult& result) {
   return json::parse(result.payload).value("errorMessage", "");
 }
 
+// Where nothing but RLIMIT_DATA limits a process, V8 meets that limit before its own, and some versions then die of it in their
+// own ways.
+void expect_death_of_memory(const InvokeResult& gone) {
+  const std::string error = error_of(gone);
+  const std::string words = "RequestId: " + gone.request_id + " Error: Runtime exited with error: signal: ";
+  if (has_memory_groups()) {
+    BOOST_TEST(error == words + "killed");
+  } else {
+    BOOST_TEST(error.starts_with(words), error);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE(nodes)
 
 BOOST_AUTO_TEST_CASE(each_version_runs_in_its_own_node_side_by_side_in_one_gateway) {
@@ -128,7 +141,7 @@ BOOST_AUTO_TEST_CASE(an_installed_node_fails_and_ends_as_on_lambda) {
       exited("exit", "exit status 3");
       exited("kill", "signal: killed");
       exited("abort", "signal: aborted");
-      exited("heap", "signal: killed");
+      expect_death_of_memory(served.call("f", {{"do", "heap"}}));
       BOOST_TEST(json::parse(served.call("short", {{"do", "loop"}}).payload)["errorType"] ==
                  "Sandbox.Timedout");
       BOOST_TEST(served.call("short", {{"do", "tell"}}).ok());
@@ -181,11 +194,11 @@ BOOST_AUTO_TEST_CASE(a_worker_that_waited_has_the_heap_limit_of_its_function_and
         BOOST_TEST_REQUIRE(result.ok(), result.payload);
         const json seen = json::parse(result.payload);
         expect_heap_of(seen, 192);
+        // Seccomp and Landlock alone: paths are the machine's, and no worker can wait there.
+        if (seen["root"] != "/var/task") return;
         has_waited = seen["up"].get<double>() > took;
         if (has_waited) {
-          const InvokeResult gone = served.call(name, {{"do", "heap"}});
-          BOOST_TEST(error_of(gone) ==
-                     "RequestId: " + gone.request_id + " Error: Runtime exited with error: signal: killed");
+          expect_death_of_memory(served.call(name, {{"do", "heap"}}));
         }
         served.gateway->delete_function(name);
         std::this_thread::sleep_for(std::chrono::milliseconds(100));  // between looks
