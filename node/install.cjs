@@ -123,13 +123,18 @@ function build() {
 
 // The addon, and beside it the hosts and the program for workers, where the core looks for them.
 function place(built) {
-  const hosts = fs.readdirSync(path.join(built, 'lambed')).filter((file) => file.endsWith('.so'));
-  const files = [...hosts, 'lambed-worker'];
+  const hosts = fs.readdirSync(path.join(built, 'lambed')).filter((file) => /^liblambed_host_.*\.so$/.test(file));
+  const files = [...hosts, 'lambed-worker', 'liblambed_worker.so'];
   // Line tables are for whoever builds a checkout. Where there is no strip, the files are only larger.
   run('strip', ['--strip-unneeded', path.join(built, 'lambed.node'), ...files.map((file) => path.join(built, 'lambed', file))]);
   fs.rmSync(destination, { recursive: true, force: true });
   fs.mkdirSync(path.join(destination, 'lambed'), { recursive: true });
   for (const file of files) fs.copyFileSync(path.join(built, 'lambed', file), path.join(destination, 'lambed', file));
+  // Worker processes find there what runs inside a node.
+  fs.mkdirSync(path.join(destination, 'lambed', 'node'));
+  for (const file of hosts.filter((name) => name.startsWith('liblambed_host_nodejs'))) {
+    fs.symlinkSync(path.join('..', file), path.join(destination, 'lambed', 'node', file));
+  }
   // Last: while it is missing, nothing is there.
   fs.copyFileSync(path.join(built, 'lambed.node'), path.join(destination, 'lambed.node'));
   console.log(`lambed: built with hosts for ${hosts.map((file) => /host_([a-z]+)/.exec(file)[1]).join(', ')}`);

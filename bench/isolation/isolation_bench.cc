@@ -24,6 +24,7 @@
 #include "environments/channel/server_end.h"
 #include "environments/channel/worker_end.h"
 #include "invocation/outcomes.h"
+#include "isolation/starts.h"
 
 namespace {
 
@@ -334,17 +335,23 @@ void measure_many(const Language& language, int environments) {
 }  // namespace
 
 int main(int count, char** words) {
-  bool quick = false;
+  bool quick = false, starts = false;
   std::string only;
   for (int i = 1; i < count; ++i) {
     if (std::strcmp(words[i], "--quick") == 0) {
       quick = true;
+    } else if (std::strcmp(words[i], "--starts") == 0) {
+      starts = true;
     } else if (std::strcmp(words[i], "--language") == 0 && i + 1 < count) {
       only = words[++i];
     } else {
-      std::printf("bench_isolation [--quick] [--language python|node|ruby|none]\n");
+      std::printf("bench_isolation [--quick] [--starts | --language python|node|ruby|none]\n");
       return 2;
     }
+  }
+  if (starts) {
+    bench::measure_starts(quick ? 5 : 21);
+    return 0;
   }
   if (only.empty() || only == "none") measure_copies(quick);
   if (only == "none") return 0;

@@ -11,6 +11,7 @@
 #include "cli/exit_codes.h"
 #include "cli/function_source.h"
 #include "cli/standard_streams.h"
+#include "environments/process/node_program.h"
 #include "environments/sandbox/enforcement.h"
 #include "lambed/gateway.h"
 
@@ -35,6 +36,27 @@ void describe(std::string& text, const HostReport& host) {
     text += fmt::format("  {:<8} MISSING  {}\n", host.language, host.problem);
   }
   text += fmt::format("  {:<17} plugin       {}\n", "", host.plugin_path);
+}
+
+// Which node serves which runtime in worker processes.
+void describe_nodes(std::string& text, const std::vector<HostReport>& hosts) {
+  std::string library = "nothing: there is no libnode either";
+  for (const HostReport& host : hosts) {
+    if (host.language == "nodejs" && host.available)
+      library = fmt::format("libnode {}", host.interpreter_version);
+  }
+  text += "\nNode.js in worker processes (isolation process)\n";
+  for (const std::string_view runtime : {"nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x"}) {
+    const std::string major = process::node_major_of(runtime);
+    const auto node = process::find_node(major);
+    if (node.ok()) {
+      text += fmt::format("  {:<11} node {} ({})\n", runtime, node->version, node->path);
+    } else if (library.starts_with("libnode " + major + ".")) {
+      text += fmt::format("  {:<11} {}\n", runtime, library);
+    } else {
+      text += fmt::format("  {:<11} {}: {}\n", runtime, library, node.error().message());
+    }
+  }
 }
 
 }  // namespace
@@ -75,6 +97,7 @@ int run_doctor() {
       describe(text, host);
   }
 
+  describe_nodes(text, hosts);
   text +=
       "\nSandbox layers of this machine for this user, best first (--isolation process takes the first that "
       "works)\n";

@@ -3,10 +3,7 @@
 #include <unistd.h>
 
 #include <string_view>
-#include <type_traits>
 #include <vector>
-
-#include "scripts.h"
 
 namespace lambed::node_host {
 namespace {
@@ -16,7 +13,6 @@ using v8::Function;
 using v8::FunctionCallback;
 using v8::Isolate;
 using v8::Local;
-using v8::MaybeLocal;
 using v8::Object;
 using v8::Value;
 
@@ -24,69 +20,27 @@ void set(Local<Context> context, Local<Object> object, std::string_view name, Lo
   object->CreateDataProperty(context, to_js_short(context->GetIsolate(), name).As<v8::Name>(), value).Check();
 }
 
-// V8 took the isolate here until node 22.
-template <typename Name>
-auto origin_of([[maybe_unused]] Isolate* isolate, Name name) {
-  if constexpr (std::is_constructible_v<v8::ScriptOrigin, Isolate*, Name>) {
-    return v8::ScriptOrigin(isolate, name);
-  } else {
-    return v8::ScriptOrigin(name);
-  }
-}
-
-std::string describe(Isolate* isolate, const v8::TryCatch& failure) {
-  if (failure.Exception().IsEmpty()) return "it was stopped";
-  Local<Value> stack;
-  const Local<Context> context = isolate->GetCurrentContext();
-  if (failure.StackTrace(context).ToLocal(&stack)) return to_string(isolate, stack);
-  return to_string(isolate, failure.Exception());
-}
-
 }  // namespace
 
-bool Bridge::install(IsolateScope& scope, bool owns_working_directory, std::string& problem) {
+bool Bridge::install(IsolateScope& scope, Bootstrap& bootstrap, bool owns_working_directory,
+                     std::string& problem) {
   Isolate* isolate = scope.isolate();
-  const v8::TryCatch failure(isolate);
-  bool is_complete = false;
-  const bool has_loaded =
-      instance_.load([&](const node::StartExecutionCallbackInfo& info) -> MaybeLocal<Value> {
-        Local<Value> driver;
-        if (run_scripts(scope.context(), info, owns_working_directory).ToLocal(&driver)) {
-          is_complete = take_functions(scope.context(), driver);
-        }
-        return v8::Undefined(isolate).As<Value>();
-      });
-  if (!has_loaded || !is_complete) {
-    if (problem.empty())
-      problem = "Node.js could not load the environment's bootstrap: " + describe(isolate, failure);
-    return false;
-  }
-  return has_right_version(scope, get(versions_), problem);
-}
-
-MaybeLocal<Value> Bridge::run_scripts(Local<Context> context, const node::StartExecutionCallbackInfo& info,
-                                      bool owns_working_directory) {
-  Isolate* isolate = context->GetIsolate();
-  v8::EscapableHandleScope handles(isolate);
-  const Local<Object> parts = Object::New(isolate);
+  const v8::HandleScope handles(isolate);
+  const Local<Context> context = scope.context();
   Local<Value> driver;
-  for (const Script& script : scripts()) {
-    const Local<v8::String> file = to_js_short(isolate, std::string("lambed:") + script.name);
-    v8::ScriptOrigin origin = origin_of(isolate, file);
-    Local<v8::Script> compiled;
-    Local<Value> function;
-    if (!v8::Script::Compile(context, to_js_short(isolate, script.source), &origin).ToLocal(&compiled) ||
-        !compiled->Run(context).ToLocal(&function)) {
-      return {};
-    }
-    if (std::string_view(script.name) == "driver") driver = function;
-    set(context, parts, script.name, function);
+  bool is_complete = false;
+  {
+    // What the bootstrap puts off runs when it closes.
+    const node::CallbackScope callback_scope(isolate, Object::New(isolate), node::async_context{0, 0});
+    const v8::TryCatch failure(isolate);
+    is_complete =
+        bootstrap.drive(context, native_functions(context), settings(context, owns_working_directory))
+            .ToLocal(&driver) &&
+        take_functions(context, driver);
+    if (!is_complete)
+      problem = "Node.js could not run the environment's bootstrap: " + describe_failure(isolate, failure);
   }
-  Local<Value> arguments[] = {parts, info.native_require, info.process_object, native_functions(context),
-                              settings(context, owns_working_directory)};
-  Local<Value> result;
-  if (!driver.As<Function>()->Call(context, v8::Undefined(isolate), 5, arguments).ToLocal(&result)) return {};
-  return handles.Escape(result);
+  return is_complete && has_right_version(scope, get(versions_), problem);
 }
 
 bool Bridge::take_functions(Local<Context> context, Local<Value> driver) {
@@ -151,6 +105,9 @@ Local<Object> Bridge::settings(Local<Context> context, bool owns_working_directo
   set(context, result, "memoryLimit",
       v8::Number::New(isolate, static_cast<double>(limit == 0 ? uint64_t{4} << 30 : limit)));
   set(context, result, "jsonLogs", v8::Boolean::New(isolate, options_.has_json_logs));
+#ifdef LAMBED_NODE_UNLINKED
+  if (is_worker_) text("executable", NodeProcess::library_path());  // the process is a node
+#endif
   set(context, result, "isWorker", v8::Boolean::New(isolate, is_worker_));
   set(context, result, "ownsWorkingDirectory", v8::Boolean::New(isolate, owns_working_directory));
   std::vector<Local<Value>> layers;

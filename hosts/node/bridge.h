@@ -8,6 +8,7 @@
 #include <string>
 
 #include "answer.h"
+#include "bootstrap.h"
 #include "environment_options.h"
 #include "instance.h"
 #include "stop_switch.h"
@@ -21,8 +22,8 @@ class Bridge {
          bool is_worker)
       : core_(core), options_(options), instance_(instance), stop_(stop), is_worker_(is_worker) {}
 
-  // Runs the bootstrap; the functions below are there afterwards. `problem` says why not.
-  bool install(IsolateScope& scope, bool owns_working_directory, std::string& problem);
+  // Runs the bootstrap, which is loaded; the functions below are there afterwards. `problem` says why not.
+  bool install(IsolateScope& scope, Bootstrap& bootstrap, bool owns_working_directory, std::string& problem);
   // Frees the handles; before the isolate goes.
   void release();
 
@@ -59,9 +60,6 @@ class Bridge {
 
   v8::Local<v8::Object> native_functions(v8::Local<v8::Context> context);
   v8::Local<v8::Object> settings(v8::Local<v8::Context> context, bool owns_working_directory);
-  v8::MaybeLocal<v8::Value> run_scripts(v8::Local<v8::Context> context,
-                                        const node::StartExecutionCallbackInfo& info,
-                                        bool owns_working_directory);
   bool take_functions(v8::Local<v8::Context> context, v8::Local<v8::Value> driver);
   bool has_right_version(IsolateScope& scope, v8::Local<v8::Function> versions, std::string& problem);
   // [document, type] of the bootstrap becomes the answer.

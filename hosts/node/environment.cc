@@ -1,7 +1,9 @@
 #include "environment.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -47,6 +49,25 @@ struct Census {
 // well.
 bool is_sampled(uint64_t invocation) { return (invocation & (invocation - 1)) == 0 || invocation % 256 == 0; }
 
+// Where the memory of a worker is limited by RLIMIT_DATA, any check in V8 may be the first to find that there is no more.
+bool is_at_data_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return false;
+  // Without allocating: there may be nothing left for that.
+  char text[128];
+  const int file = ::open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  const ssize_t size = file < 0 ? -1 : ::read(file, text, sizeof text - 1);
+  if (file >= 0) ::close(file);
+  if (size <= 0) return false;
+  text[size] = 0;
+  constexpr int kDataField = 5;
+  char* at = text;
+  for (int skipped = 0; skipped < kDataField; ++skipped) std::strtoull(at, &at, 10);
+  const rlim_t used = std::strtoull(at, nullptr, 10) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
+  constexpr rlim_t kSlack = rlim_t{4} << 20;  // more than V8 asks for at once
+  return used + kSlack >= limit.rlim_cur;
+}
+
 }  // namespace
 
 Environment* Environment::open(NodeProcess& process, const lambed_environment_options& options,
@@ -69,7 +90,9 @@ Environment* Environment::open(NodeProcess& process, const lambed_environment_op
 
 Environment* Environment::make_for_worker(NodeProcess& process, const lambed_environment_options& options) {
   Census::instance().begin();
-  return new Environment(process, options);
+  auto* const environment = new Environment(process, options);
+  environment->adopt(process.take_prepared());
+  return environment;
 }
 
 void Environment::serve_worker() {
@@ -98,8 +121,14 @@ bool Environment::wait_for_all() {
 Environment::Environment(NodeProcess& process, const lambed_environment_options& options)
     : process_(process), core_(process.core()), options_(options) {
   stop_.arm(0);
-  memory_ =
-      std::make_shared<MemoryLimit>(options_.memory_limit, !process.is_worker(), [this] { stop_.stop(); });
+  if (!process.is_worker())
+    memory_ = std::make_shared<MemoryLimit>(options_.memory_limit, true, [this] { stop_.stop(); });
+}
+
+void Environment::adopt(PreparedNode prepared) {
+  memory_ = std::move(prepared.memory);
+  node_ = std::move(prepared.node);
+  bootstrap_ = std::move(prepared.bootstrap);
 }
 
 void Environment::usage(lambed_usage& usage) const {
@@ -145,6 +174,7 @@ void Environment::serve() {
     stop_.detach();
     runner_->release();
     bridge_->release();
+    bootstrap_->release();
   }
   // A worker's process ends now, and V8's clean-up would only take time.
   if (process_.is_worker()) {
@@ -155,8 +185,14 @@ void Environment::serve() {
 }
 
 bool Environment::open_node(std::string& problem) {
-  node_ = NodeInstance::make(process_, memory_, problem);
-  if (node_ == nullptr) return false;
+  if (node_ == nullptr) {
+    node_ = NodeInstance::make(process_, memory_, problem);
+    if (node_ == nullptr) return false;
+    bootstrap_ = std::make_unique<Bootstrap>(*node_);
+  } else {
+    const v8::Isolate::Scope isolate_scope(node_->isolate());
+    memory_->give(node_->isolate(), options_.memory_limit, [this] { stop_.stop(); });
+  }
   stop_.attach(node_->environment());
   node::SetProcessExitHandler(node_->environment(), [this](node::Environment*, int code) {
     if (process_.is_worker()) _exit(code);
@@ -176,7 +212,8 @@ bool Environment::own_working_directory() const {
 }
 
 bool Environment::initialise(IsolateScope& scope, std::string& problem) {
-  const bool is_installed = bridge_->install(scope, own_working_directory(), problem);
+  const bool is_installed = (bootstrap_->is_loaded() || bootstrap_->load(scope, problem)) &&
+                            bridge_->install(scope, *bootstrap_, own_working_directory(), problem);
   if (is_installed) {
     runner_->load(scope);
   } else if (!stop_.is_stopping() && bridge_->answer.kind == AnswerKind::kNone) {
@@ -305,7 +342,8 @@ void Environment::wait_for_close(const char* why) {
 }
 
 void Environment::end_by_fatal_error(const char* what) {
-  const bool lacks_memory = std::strstr(what, "memory") != nullptr;
+  const bool lacks_memory =
+      std::strstr(what, "memory") != nullptr || (process_.is_worker() && is_at_data_limit());
   // What V8 does about it is what the function's process does on Lambda.
   if (process_.is_worker() && !lacks_memory) abort();
   stop_.disarm();

@@ -43,6 +43,7 @@ class Environment {
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
 
+  void adopt(PreparedNode prepared);
   void run();
   void serve();
   // Whether the environment may take work.
@@ -64,6 +65,7 @@ class Environment {
   StopSwitch stop_;
   std::shared_ptr<MemoryLimit> memory_;
   std::unique_ptr<NodeInstance> node_;
+  std::unique_ptr<Bootstrap> bootstrap_;
   std::unique_ptr<Bridge> bridge_;
   std::unique_ptr<Runner> runner_;
   Phase phase_ = Phase::kInit;

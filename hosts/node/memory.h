@@ -34,7 +34,11 @@ class MemoryLimit {
   // Without `counts_buffers` the limit is the heap's alone, as --max-old-space-size sets it.
   MemoryLimit(uint64_t limit, bool counts_buffers, std::function<void()> stop)
       : limit_(limit), counts_buffers_(counts_buffers), stop_(std::move(stop)) {}
+  // For a worker that does not know its function yet: the isolate is made with room for any, and give() follows.
+  static std::shared_ptr<MemoryLimit> to_be_given();
 
+  // Once, on the environment's thread, before any of the function's code has run.
+  void give(v8::Isolate* isolate, uint64_t limit, std::function<void()> stop);
   void constrain(v8::ResourceConstraints& constraints) const;
   void watch(v8::Isolate* isolate);
   void unwatch(v8::Isolate* isolate);
@@ -65,9 +69,10 @@ class MemoryLimit {
   void exceed();
   void raise_peak(uint64_t bytes);
 
-  const uint64_t limit_;
+  uint64_t limit_;
+  bool is_to_be_given_ = false;
   const bool counts_buffers_;
-  const std::function<void()> stop_;
+  std::function<void()> stop_;
   std::atomic<uint64_t> buffers_{0};
   std::atomic<uint64_t> heap_{0};  // as last seen
   std::atomic<uint64_t> peak_{0};

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "bootstrap.h"
 #include "instance.h"
 #include "thread_pool.h"
 
@@ -97,17 +98,21 @@ std::string NodeProcess::start(lambed_context context, const lambed_core* core) 
   const SavedSignals signals;
   std::string problem = context == LAMBED_CONTEXT_NODE ? attach_to_running() : start_own();
   if (problem.empty()) catch_failed_checks(platform_);
+  // Whose it will be need not be known yet; what takes longest of a start is done then.
+  if (problem.empty() && is_worker()) prepared_ = PreparedNode::make(*this, problem);
   signals.restore();
   is_started_ = problem.empty();
   return problem;
 }
 
 std::string NodeProcess::start_own() {
+#ifndef LAMBED_NODE_UNLINKED  // an executable's are global
   // N-API addons look for napi_* in the global scope; without this, requiring one ends the process.
   if (dlopen(library_path().c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL) == nullptr) {
     const char* reason = dlerror();
     return "cannot make the symbols of " + library_path() + " global: " + (reason == nullptr ? "" : reason);
   }
+#endif
   namespace Flags = node::ProcessInitializationFlags;
   initialization_ = node::InitializeOncePerProcess(
       {"node"}, {Flags::kNoInitializeV8, Flags::kNoInitializeNodeV8Platform, Flags::kNoStdioInitialization,
@@ -139,6 +144,11 @@ std::string NodeProcess::attach_to_running() {
   node::Environment* running = node::GetCurrentEnvironment(isolate->GetCurrentContext());
   platform_ = running == nullptr ? nullptr : node::GetMultiIsolatePlatform(running);
   return platform_ == nullptr ? "the running node has no platform to attach to" : "";
+}
+
+PreparedNode NodeProcess::take_prepared() {
+  const std::unique_ptr<PreparedNode> prepared = std::move(prepared_);
+  return std::move(*prepared);
 }
 
 void NodeProcess::stop() {

@@ -11,6 +11,8 @@
 
 namespace lambed::node_host {
 
+struct PreparedNode;
+
 // Never destroyed: plugins have no static objects whose destructors block.
 class NodeProcess {
  public:
@@ -21,6 +23,9 @@ class NodeProcess {
   std::string start(lambed_context context, const lambed_core* core);
   // Ends V8 and its threads, where they are ours. No environment may exist.
   void stop();
+
+  // A worker's, once: its one environment.
+  PreparedNode take_prepared();
 
   [[nodiscard]] bool is_started() const { return is_started_; }
   [[nodiscard]] const lambed_core& core() const { return *core_; }
@@ -40,6 +45,7 @@ class NodeProcess {
   node::MultiIsolatePlatform* platform_ = nullptr;  // ours, or the running node's
   std::unique_ptr<node::MultiIsolatePlatform> owned_platform_;
   std::shared_ptr<node::InitializationResult> initialization_;  // node < 20.8 hands out a unique_ptr
+  std::unique_ptr<PreparedNode> prepared_;  // a worker's, from `start` until it opens its environment
   bool is_started_ = false;
   bool has_ended_ = false;
 };

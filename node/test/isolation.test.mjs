@@ -20,6 +20,12 @@ const functions = [
     handler: 'app.handler',
     code: { inline: '$count = 0\ndef handler(event:, context:)\n  $count += 1\n  exit!(3) if event == "end"\n  [$count, Process.pid]\nend\n' },
   },
+  {
+    name: 'n',
+    runtime: `nodejs${process.versions.node.split('.')[0]}.x`,
+    handler: 'index.handler',
+    code: { inline: `let count = 0;\nexports.handler = async (event) => {\n  count += 1;\n  if (event === 'end') process.exit(3);\n  if (process.version !== '${process.version}') throw new Error(process.version);\n  return [count, process.pid];\n};\n` },
+  },
 ];
 
 const networks = {

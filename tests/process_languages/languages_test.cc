@@ -1,7 +1,6 @@
 // The three languages in worker processes: that each answers, logs, fails and ends there as on Lambda. Their hosts' own tests are
 // elsewhere; this is the way through the gateway.
 #include <lambed/gateway.h>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
@@ -11,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "environments/sandbox/cgroups.h"
+#include "memory_groups.h"
 #include "support/slowness.h"
 
 namespace lambed::testing {
@@ -56,14 +55,6 @@ exports.handler = async (event, context) => {
   { pid: Process.pid, root: ENV['LAMBDA_TASK_ROOT'], cwd: Dir.pwd, id: context.aws_request_id }
 end
 )"}};
-
-// As the sandbox of these tests has them.
-bool has_memory_groups() {
-  const sandbox::CgroupMounts mounts = sandbox::CgroupMounts::find();
-  const char* layer = std::getenv("LAMBED_SANDBOX_LAYER");
-  const bool is_layer_of_groups = layer == nullptr || std::string(layer).starts_with("cgroup");
-  return ::geteuid() == 0 && is_layer_of_groups && (mounts.v1_has_all() || mounts.v2_has_all());
-}
 
 BOOST_AUTO_TEST_SUITE(languages)
 

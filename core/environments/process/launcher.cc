@@ -41,12 +41,13 @@ void watch(int poll, int descriptor, std::uint64_t tag) {
 }
 
 // posix_spawn, not fork: a server has threads, and may be large.
-int start_program(const std::string& program, int control, pid_t& pid) {
+int start_program(const std::string& program, const std::string& preloaded, int control, pid_t& pid) {
   std::string server = std::to_string(getpid());
   std::string name = "lambed-worker";
   std::string flag = "--server";
   std::array<char*, 4> words{name.data(), flag.data(), server.data(), nullptr};
   std::vector<std::string> variables = launcher_variables();
+  if (!preloaded.empty()) variables.push_back("LD_PRELOAD=" + preloaded);
   std::vector<char*> environment;
   for (std::string& variable : variables) environment.push_back(variable.data());
   environment.push_back(nullptr);
@@ -95,7 +96,7 @@ Result<std::shared_ptr<Launcher>> Launcher::start(const Options& options) {
   Descriptor theirs(fcntl(ends[1], F_DUPFD_CLOEXEC, kControlOfChild + 1));
   ::close(ends[1]);
   pid_t pid = -1;
-  if (const int error = start_program(options.program, theirs.get(), pid); error != 0)
+  if (const int error = start_program(options.program, options.preloaded, theirs.get(), pid); error != 0)
     return unavailable(options.program + " cannot be started: " + std::strerror(error));
   theirs.reset();
 

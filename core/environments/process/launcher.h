@@ -38,6 +38,7 @@ class Launcher : public std::enable_shared_from_this<Launcher> {
  public:
   struct Options {
     std::string program;
+    std::string preloaded;  // not empty: the program is another one, and becomes a launcher by this library
     channel::Hello hello;
   };
   // Starts the program and waits until it can make workers. Errors: HostUnavailable with its words.

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "environments/environment.h"
+#include "environments/process/node_program.h"
 #include "environments/process/process_environment.h"
 #include "environments/process/worker_program.h"
 
@@ -50,6 +52,9 @@ std::string interpreter_of(std::string_view language, std::string_view version) 
 
 }  // namespace
 
+// Among nodes that could not run workers.
+constexpr const char* kLibnode = "libnode";
+
 class ProcessHosts {
  public:
   static ProcessHosts& instance() {
@@ -68,6 +73,55 @@ class ProcessHosts {
         options.emplace("interpreter", std::move(found));
       }
     }
+    if (language == "nodejs" && options.count("interpreter") == 0)
+      return host_of_node(runtime, options, worker_stock, strict);
+    return ready_host(language, options, worker_stock, strict);
+  }
+
+ private:
+  // The node of the runtime's version, else libnode, else any node there is.
+  Result<environments::Host*> host_of_node(std::string_view runtime, const HostOptions& options,
+                                           int worker_stock, bool strict) {
+    const std::string major = node_major_of(runtime);
+    std::string lack;
+    if (const auto wanted = host_in(find_node(major), options, worker_stock, strict, lack)) return *wanted;
+    const auto noted = [&](const Result<environments::Host*>& host) {
+      const std::string version = host.ok() ? (*host)->interpreter_version() : std::string();
+      if (host.ok() && !version.starts_with(major + "."))
+        static_cast<ProcessHost*>(*host)->note("Functions of " + std::string(runtime) + " run in Node.js " +
+                                               version + ": " + lack + ".");
+      return host;
+    };
+    std::string problem = problem_of(kLibnode);
+    if (problem.empty()) {
+      const auto host = ready_host("nodejs", options, worker_stock, false);
+      if (host.ok()) return noted(strict ? ready_host("nodejs", options, worker_stock, true) : host);
+      problem = note_problem(kLibnode, host.error().message());
+    }
+    std::string nothing;
+    if (const auto any = host_in(find_node({}), options, worker_stock, strict, nothing)) return noted(*any);
+    return Error(ErrorCode::HostUnavailable, problem);
+  }
+
+  // Nothing: workers cannot run in that node, and `lack` says why.
+  std::optional<Result<environments::Host*>> host_in(const Result<NodeProgram>& node, HostOptions options,
+                                                     int worker_stock, bool strict, std::string& lack) {
+    if (!node.ok()) {
+      lack = node.error().message();
+      return std::nullopt;
+    }
+    lack = problem_of(node->path);
+    if (!lack.empty()) return std::nullopt;
+    options.emplace("interpreter", node->path);
+    // Whether it can run at all; that the sandbox is not strict would be no fault of this node.
+    auto host = ready_host("nodejs", options, worker_stock, false);
+    if (host.ok()) return strict ? ready_host("nodejs", options, worker_stock, true) : host;
+    lack = note_problem(node->path, host.error().message());
+    return std::nullopt;
+  }
+
+  Result<environments::Host*> ready_host(const std::string& language, const HostOptions& options,
+                                         int worker_stock, bool strict) {
     ProcessHost* host = nullptr;
     {
       const std::lock_guard lock(mutex_);
@@ -86,8 +140,19 @@ class ProcessHosts {
     return host;
   }
 
- private:
+  // Of a node that was found, or libnode, that could not run workers: it is not tried again.
+  std::string problem_of(const std::string& node) {
+    const std::lock_guard lock(mutex_);
+    const auto known = problems_.find(node);
+    return known == problems_.end() ? std::string() : known->second;
+  }
+  std::string note_problem(const std::string& node, const std::string& problem) {
+    const std::lock_guard lock(mutex_);
+    return problems_.try_emplace(node, problem).first->second;
+  }
+
   std::mutex mutex_;  // guards what follows
+  std::map<std::string, std::string> problems_;
   std::map<std::tuple<std::string, HostOptions, int>, std::unique_ptr<ProcessHost>> hosts_;
   pid_t owner_ = 0;
 };
@@ -112,7 +177,41 @@ Result<void> ProcessHost::be_ready(const HostOptions& options, bool strict) {
           "missing.");
 }
 
+void ProcessHost::note(const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  if (!notes_.insert(message).second) return;
+  std::vector<std::string> notices = take_notices();
+  notices.push_back(message);
+  set_description({}, {}, std::move(notices));
+}
+
+Result<void> ProcessHost::launch(Launcher::Options wanted, const HostOptions& options) {
+  wanted.hello.options.assign(options.begin(), options.end());
+  wanted.hello.worker_stock = static_cast<std::uint64_t>(std::max(0, worker_stock_));
+  auto started = Launcher::start(wanted);
+  if (!started.ok()) return started.error();
+  launcher_ = std::move(*started);
+  const channel::Ready& ready = launcher_->ready();
+  set_description(ready.interpreter_version, ready.interpreter_path, ready.notices);
+  return {};
+}
+
+Result<void> ProcessHost::start_launcher_in_node(const std::string& node, const HostOptions& options) {
+  const auto found = node_at(node);
+  if (!found.ok()) return found.error();
+  Launcher::Options wanted;
+  wanted.program = found->path;
+  wanted.preloaded = found->library;
+  wanted.hello.plugin_path = found->plugin;
+  if (const auto started = launch(std::move(wanted), options); !started.ok())
+    return Error(ErrorCode::HostUnavailable,
+                 found->path + " cannot run workers: " + started.error().message());
+  return {};
+}
+
 Result<void> ProcessHost::start_launcher(const HostOptions& options) {
+  if (const auto named = options.find("interpreter"); language() == "nodejs" && named != options.end())
+    return start_launcher_in_node(named->second, options);
   const auto program = find_worker_program();
   if (!program.ok()) return program.error();
   std::string problems;
@@ -120,15 +219,8 @@ Result<void> ProcessHost::start_launcher(const HostOptions& options) {
     Launcher::Options wanted;
     wanted.program = *program;
     wanted.hello.plugin_path = plugin;
-    wanted.hello.options.assign(options.begin(), options.end());
-    wanted.hello.worker_stock = static_cast<std::uint64_t>(std::max(0, worker_stock_));
-    auto started = Launcher::start(wanted);
-    if (started.ok()) {
-      launcher_ = std::move(*started);
-      const channel::Ready& ready = launcher_->ready();
-      set_description(ready.interpreter_version, ready.interpreter_path, ready.notices);
-      return {};
-    }
+    const auto started = launch(std::move(wanted), options);
+    if (started.ok()) return {};
     if (!problems.empty()) problems += " ";
     problems += started.error().message();
   }

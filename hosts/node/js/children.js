@@ -5,7 +5,7 @@
   const fs = builtin('fs');
   const path = builtin('path');
 
-  // The executable of this process is the application, or lambed's own: child_process.fork() would start a second one.
+  // The executable of this process is the application, lambed's own or, in some workers, a node. child_process.fork() would start a second one.
   const findNode = () => {
     const folders = (process.env.PATH ?? '').split(path.delimiter).concat('/usr/local/bin', '/usr/bin', '/bin');
     for (const folder of folders) {
@@ -14,7 +14,7 @@
     }
     return 'node';
   };
-  let executable;
+  let executable = settings.executable;
   Object.defineProperty(process, 'execPath', {
     configurable: true,
     enumerable: true,
