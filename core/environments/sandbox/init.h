@@ -21,7 +21,7 @@ namespace lambed::sandbox {
 struct Command {
   enum class Kind : int { kGo, kAttached, kFreeze, kThaw, kKill, kCpuQuota, kUsage, kHandOut };
   Kind kind = Kind::kGo;
-  int pid = 0;  // of init as the supervisor sees it, with kGo
+  int pid = 0;  // with kGo: what this init adds to the number of its user
   double cores = 0;
 };
 

@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
-#include <sstream>
 
 #include "catalog/readers.h"
 #include "environments/sandbox/cgroups.h"
@@ -26,70 +25,16 @@
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/posix.h"
 #include "environments/sandbox/sandbox.h"
+#include "environments/sandbox/users.h"
 
 namespace lambed::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
 
-// AWS's own number of the user that functions run as.
-constexpr uid_t kUserInside = 993;
-constexpr gid_t kGroupInside = 990;
-// Above everything that distributions hand out, for containers too; an environment's user is this plus its init's pid.
-constexpr uid_t kFirstUser = 1'880'000'000;
-constexpr uid_t kFirstUserOfSmallMap = 50'000;
-constexpr pid_t kMostPids = 1 << 22;
 // Of what waits for its function: more than any function has, since some hierarchies let limits only be lowered.
 constexpr std::uint64_t kAmple = 16ULL << 30;
 constexpr std::string_view kFolderPrefix = "lambed-tmp-";
-
-// Inside a container's user namespace only some numbers exist.
-bool has_users_from(uid_t first) {
-  std::istringstream lines(text_of_file("/proc/self/uid_map"));
-  for (unsigned long long inside = 0, outside = 0, count = 0; lines >> inside >> outside >> count;) {
-    if (inside <= first && first + static_cast<unsigned long long>(kMostPids) <= inside + count) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-const char* name_of(Layer layer) {
-  switch (layer) {
-    case Layer::kRootCgroup2:
-      return "root with cgroup v2";
-    case Layer::kRootCgroup1:
-      return "root with cgroup v1";
-    case Layer::kUserNamespace:
-      return "user namespaces";
-    case Layer::kBare:
-      return "seccomp and Landlock only";
-  }
-  return "";
-}
-
-const char* word_for(Layer layer) {
-  switch (layer) {
-    case Layer::kRootCgroup2:
-      return "cgroup2";
-    case Layer::kRootCgroup1:
-      return "cgroup1";
-    case Layer::kUserNamespace:
-      return "user";
-    case Layer::kBare:
-      return "bare";
-  }
-  return "";
-}
-
-std::optional<Layer> layer_of_word(std::string_view word) {
-  for (const Layer layer : kLayers) {
-    if (word == word_for(layer)) return layer;
-  }
-  return std::nullopt;
-}
-
-namespace {
 
 class KernelSupervisor final : public Supervisor {
  public:
@@ -258,7 +203,7 @@ class KernelSupervisor final : public Supervisor {
       : layer_(layer),
         options_(options),
         program_(std::move(program)),
-        first_user_(has_users_from(kFirstUser) ? kFirstUser : kFirstUserOfSmallMap),
+        users_(layer),
         mark_(own_mark()),
         tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
@@ -278,10 +223,8 @@ class KernelSupervisor final : public Supervisor {
     plan.warm_up = warm_up;
     plan.program = &program_;
     plan.changes_user = ::geteuid() == 0;
-    plan.uid = is_root_layer(layer_)    ? first_user_
-               : layer_ == Layer::kBare ? first_user_ + bare_number(number)
-                                        : kUserInside;
-    plan.gid = layer_ == Layer::kUserNamespace ? kGroupInside : plan.uid;
+    plan.uid = users_.uid(number);
+    plan.gid = users_.gid(number);
     plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
     FileDescriptor event;
     if (layer_ == Layer::kBare) {
@@ -314,7 +257,7 @@ class KernelSupervisor final : public Supervisor {
     plan.control = ends[1];
     if (const int error = fork_init(*state, plan, body); error != 0)
       return system_error("Could not start a process in the sandbox", error);
-    if (auto started = start(*state, plan); !started) {
+    if (auto started = start(*state); !started) {
       state->end();
       return started.error();  // the state's end waits
     }
@@ -333,11 +276,6 @@ class KernelSupervisor final : public Supervisor {
     groups_.resize(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
     if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) < 0) groups_.clear();
     catalog::join_readers();
-  }
-
-  // Without a pid namespace the number of init is not known before it runs.
-  uid_t bare_number(int number) const {
-    return static_cast<uid_t>((::getpid() + number) % (first_user_ == kFirstUser ? kMostPids : 8192));
   }
 
   Result<std::string> make_folder(int number) {
@@ -376,12 +314,12 @@ class KernelSupervisor final : public Supervisor {
     return 0;
   }
 
-  Result<void> start(Child::State& state, const EntryPlan& plan) {
+  Result<void> start(Child::State& state) {
     if (layer_ == Layer::kUserNamespace) {
-      if (auto mapped = map_user(state.pid, plan); !mapped) return mapped;
+      if (auto mapped = users_.map(state.pid); !mapped) return mapped;
     }
     Command go;
-    go.pid = first_user_ == kFirstUser ? state.pid : state.pid % 8192;
+    go.pid = users_.part_of(state.pid);
     if (const int error = send_message(state.control.get(), &go, sizeof go); error != 0)
       return system_error("Could not start the sandbox", error);
     if (state.cgroup) {
@@ -396,27 +334,10 @@ class KernelSupervisor final : public Supervisor {
     return ready;
   }
 
-  Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
-    const bool root = ::geteuid() == 0;
-    const uid_t uid =
-        root ? first_user_ + static_cast<uid_t>(first_user_ == kFirstUser ? pid : pid % 8192) : ::geteuid();
-    const gid_t gid = root ? uid : ::getegid();
-    const std::string folder = fmt::format("/proc/{}", pid);
-    if (!root) {
-      if (const int error = write_to(folder + "/setgroups", "deny"); error != 0)
-        return system_error("Could not set the groups of a user namespace", error);
-    }
-    if (const int error = write_to(folder + "/uid_map", fmt::format("{} {} 1", plan.uid, uid)); error != 0)
-      return system_error("Could not map the user of a user namespace", error);
-    if (const int error = write_to(folder + "/gid_map", fmt::format("{} {} 1", plan.gid, gid)); error != 0)
-      return system_error("Could not map the group of a user namespace", error);
-    return {};
-  }
-
   const Layer layer_;
   const SupervisorOptions options_;
   const SeccompProgram program_;
-  const uid_t first_user_;
+  const Users users_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
   std::vector<gid_t> groups_;  // that this process had before
