@@ -77,7 +77,7 @@ class Init {
     view.resolv_conf = resolv_conf_;
     view.place = plan_.place;
     view.tmp_bytes = plan_.limits.tmp_bytes;
-    view.tmp = plan_.tmp;
+    view.tmp_image = plan_.tmp_image;
     view.uid = uid_;
     view.gid = is_root_layer(plan_.layer) ? uid_ : plan_.gid;
     view.is_furnished_later = waits_;

@@ -45,8 +45,9 @@ struct EntryPlan {
   std::string resolv_conf;  // path of the machine's
   enum class Tunnel { kNone, kIfPossible, kNeeded };
   Tunnel tunnel = Tunnel::kNone;
-  std::string tmp;  // folder or mount point for /tmp; empty: a tmpfs. Always there in kBare
-  uid_t uid = 0;    // to become: as a number inside; in the root layers kGo's pid is added
+  std::string tmp;     // kBare: the folder
+  int tmp_image = -1;  // the mount for /tmp; -1: a tmpfs
+  uid_t uid = 0;       // to become: as a number inside; in the root layers kGo's pid is added
   gid_t gid = 0;
   bool changes_user = false;
   const SeccompProgram* program = nullptr;

@@ -14,12 +14,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 
 #include "catalog/readers.h"
 #include "environments/sandbox/cgroups.h"
 #include "environments/sandbox/child_state.h"
 #include "environments/sandbox/given.h"
+#include "environments/sandbox/image_keeper.h"
 #include "environments/sandbox/init.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
@@ -34,6 +36,8 @@ namespace fs = std::filesystem;
 
 // Of what waits for its function: more than any function has, since some hierarchies let limits only be lowered.
 constexpr std::uint64_t kAmple = 16ULL << 30;
+// Of its /tmp, where that cannot be given another size later: what functions have that do not ask for more.
+constexpr std::uint64_t kUsualTmp = 512ULL << 20;
 constexpr std::string_view kFolderPrefix = "lambed-tmp-";
 
 class KernelSupervisor final : public Supervisor {
@@ -72,9 +76,10 @@ class KernelSupervisor final : public Supervisor {
       auto tree = CgroupTree::create(mounts, v2, options.server);
       if (!tree) return tree.error();
       made->cgroups_ = std::move(*tree);
+      made->images_ = ImageKeeper::start({folder_on_disk({options.scratch, "/var/tmp"}), v2}, kUsualTmp);
     }
     // Whether a layer works is seen by using it: kernels, containers and security modules refuse in too many ways to list.
-    auto tried = made->spawn(Spec{}, {}, [](const Inside&) { return 0; });
+    auto tried = made->make(Spec{}, TmpImage(), {}, nullptr, [](const Inside&) { return 0; });
     if (!tried) return tried.error();
     const Ending ending = made->finish(std::move(*tried));
     if (ending.exit_code != 0 || ending.signal != 0) {
@@ -92,13 +97,18 @@ class KernelSupervisor final : public Supervisor {
   }
 
   Layer layer() const override { return layer_; }
+  std::string why_no_image() override {
+    if (!images_) return {};
+    const Trouble why = images_->trial();
+    return why.error == 0 ? "" : fmt::format("{}: {}", why.step, std::strerror(why.error));
+  }
   bool lets_datagrams_out() const override {
     return layer_ == Layer::kBare || tunnel_ == EntryPlan::Tunnel::kNeeded;
   }
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
-    return make(spec, keep, nullptr, body);
+    return make(spec, image_for(spec.limits.tmp_bytes), keep, nullptr, body);
   }
 
   bool can_prepare() const override { return layer_ != Layer::kBare; }
@@ -114,11 +124,18 @@ class KernelSupervisor final : public Supervisor {
     spec.limits.memory_bytes = kAmple;
     spec.limits.tmp_bytes = kAmple;
     spec.place.runtime_paths = runtime_paths;
-    return make(spec, keep, &warm_up, body);
+    return make(spec, image_for(kUsualTmp), keep, &warm_up, body);
+  }
+
+  bool can_hand_out(const Child& child, const Spec& spec) const override {
+    const Child::State& state = child.state();
+    return state.image.bytes() == 0 || state.image.bytes() == spec.limits.tmp_bytes;
   }
 
   Result<void> hand_out(Child& child, const Spec& spec) override {
     Child::State& state = child.state();
+    if (!can_hand_out(child, spec))
+      return Error(ErrorCode::ServiceException, "A prepared process cannot be given a /tmp of that size");
     auto given = Given::describe(spec);
     if (!given) return given.error();
     state.limits = spec.limits;
@@ -169,18 +186,7 @@ class KernelSupervisor final : public Supervisor {
 
   Ending finish(Child child) override {
     Child::State& state = child.state();
-    state.wait();
-    while (!state.ended && state.receive(0)) {
-    }
-    Ending ending;
-    if (state.ended) {
-      ending.exit_code = WIFEXITED(state.ended->status) ? WEXITSTATUS(state.ended->status) : 0;
-      ending.signal = WIFSIGNALED(state.ended->status) ? WTERMSIG(state.ended->status) : 0;
-      ending.out_of_memory = state.ended->out_of_memory;
-      ending.memory_peak = state.ended->memory_peak;
-    } else {
-      ending.signal = SIGKILL;
-    }
+    Ending ending = state.await_end();
     if (state.cgroup) {
       ending.memory_peak = state.cgroup->memory_peak();
       if (state.cgroup->out_of_memory_kills() > 0) ending.out_of_memory = true;
@@ -207,12 +213,21 @@ class KernelSupervisor final : public Supervisor {
         mark_(own_mark()),
         tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
-  Result<Child> make(const Spec& spec, const std::vector<int>& keep, const std::function<void()>* warm_up,
-                     const std::function<int(const Inside&)>& body) {
+  // None: /tmp is a tmpfs then.
+  TmpImage image_for(std::uint64_t tmp_bytes) {
+    TmpImage image;
+    if (images_) static_cast<void>(images_->take(tmp_bytes, image));
+    return image;
+  }
+
+  Result<Child> make(const Spec& spec, TmpImage image, const std::vector<int>& keep,
+                     const std::function<void()>* warm_up, const std::function<int(const Inside&)>& body) {
     const int number = ++count_;
     auto state = std::make_unique<Child::State>();
     state->limits = spec.limits;
+    state->image = std::move(image);
     EntryPlan plan;
+    plan.tmp_image = state->image.mount();
     plan.layer = layer_;
     plan.limits = spec.limits;
     plan.place = spec.place;
@@ -261,6 +276,7 @@ class KernelSupervisor final : public Supervisor {
       state->end();
       return started.error();  // the state's end waits
     }
+    state->image.let_go();
     return Child(std::move(state));
   }
 
@@ -340,7 +356,8 @@ class KernelSupervisor final : public Supervisor {
   const Users users_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
-  std::vector<gid_t> groups_;  // that this process had before
+  std::shared_ptr<ImageKeeper> images_;  // in the root layers
+  std::vector<gid_t> groups_;            // that this process had before
   EntryPlan::Tunnel tunnel_;
   int count_ = 0;
 };
