@@ -106,6 +106,8 @@ int run_doctor() {
                         !layer.available           ? "no: " + layer.reason
                         : layer.lets_datagrams_out ? "works"
                                                    : "works, without UDP: /dev/net/tun cannot be opened");
+    if (!layer.why_no_image.empty())
+      text += fmt::format("  {:<26} /tmp counts as memory of the function: {}\n", "", layer.why_no_image);
   }
   text += "\n" + sandbox::enforcement_as_text();
   text += all_available ? "\nEvery language can run.\n" : "\nSome languages cannot run; see MISSING above.\n";

@@ -154,8 +154,9 @@ bool Stock::suits(const channel::Spawn& spawn) const {
 std::optional<sandbox::Child> Stock::hand_out(const channel::Spawn& spawn, const sandbox::Spec& spec,
                                               const std::string& order, const std::vector<int>& descriptors) {
   if (!suits(spawn)) return std::nullopt;
-  const auto it =
-      std::find_if(workers_.begin(), workers_.end(), [](const auto& entry) { return entry.second.is_ready; });
+  const auto it = std::find_if(workers_.begin(), workers_.end(), [&](const auto& entry) {
+    return entry.second.is_ready && supervisor_.can_hand_out(entry.second.child, spec);
+  });
   if (it == workers_.end()) return std::nullopt;
   // The order first: the worker then has it when the sandbox lets it go.
   const bool is_handed_out =

@@ -19,6 +19,14 @@ namespace lambed::testing {
 namespace {
 
 const std::function<void()> kNothing = [] {};
+// The only size that images of environments have which were made ahead.
+constexpr std::uint64_t kUsualTmp = 512ULL << 20;
+
+Spec spec_of(const Scratch& scratch) {
+  Spec spec = scratch.spec();
+  spec.limits.tmp_bytes = kUsualTmp;
+  return spec;
+}
 
 void in_every_layer_that_prepares(const Part& part) {
   in_every_layer([&part](Supervisor& supervisor, const Scratch& scratch) -> std::string {
@@ -51,16 +59,18 @@ BOOST_AUTO_TEST_SUITE(prepared)
 
 BOOST_AUTO_TEST_CASE(a_prepared_environment_has_what_its_function_has) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     spec.place.layers = {scratch.path() + "/first", scratch.path() + "/second"};
     return run_prepared(supervisor, spec, [](const Inside& inside) {
       if (inside.task_root != "/var/task" || first_word("/var/task/code") != "code") return 101;
       if (first_word("/opt/shared") != "first" || first_word("/opt/own") != "own") return 102;
       if (fs::current_path() != "/var/task" || first_word("code") != "code") return 103;
+      struct statvfs tmp {};
+      if (::statvfs("/tmp", &tmp) != 0) return 105;
+      const std::uint64_t available = tmp.f_bavail * tmp.f_frsize;
+      if (available < kUsualTmp || available > kUsualTmp + (1 << 20)) return 109;
       std::ofstream("/tmp/kept") << "kept";
       if (first_word("/tmp/kept") != "kept") return 104;
-      struct statvfs tmp {};
-      if (::statvfs("/tmp", &tmp) != 0 || tmp.f_blocks * tmp.f_frsize != kTmp) return 105;
       rlimit files{};
       if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_max != kDescriptors) return 106;
       if (::getuid() == 0 || ::geteuid() == 0) return 107;
@@ -72,7 +82,7 @@ BOOST_AUTO_TEST_CASE(a_prepared_environment_has_what_its_function_has) {
 
 BOOST_AUTO_TEST_CASE(of_one_layer_opt_is_that_folder_and_without_any_it_is_empty) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     std::string problem =
         run_prepared(supervisor, spec, [](const Inside&) { return fs::is_empty("/opt") ? 0 : 101; });
     spec.place.layers = {scratch.path() + "/second"};
@@ -84,7 +94,7 @@ BOOST_AUTO_TEST_CASE(of_one_layer_opt_is_that_folder_and_without_any_it_is_empty
 
 BOOST_AUTO_TEST_CASE(code_and_layers_that_come_late_are_read_only_and_all_there_is) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     spec.place.layers = {scratch.path() + "/first"};
     const std::string outside = scratch.path();
     ::chmod((outside + "/task/code").c_str(), 0666);
@@ -132,7 +142,7 @@ BOOST_AUTO_TEST_CASE(who_waits_for_a_function_sees_none_and_the_warm_up_is_shut_
     if (seen->code != 0 || seen->root != 0 || seen->mounts != 0)
       return fmt::format("code {}, root {}, mounts {}", seen->code.load(), seen->root.load(),
                          seen->mounts.load());
-    if (auto given = supervisor.hand_out(*child, scratch.spec()); !given) return given.error().message();
+    if (auto given = supervisor.hand_out(*child, spec_of(scratch)); !given) return given.error().message();
     const std::string text = text_of_ending(end_of(supervisor, std::move(*child)));
     return text == "done" ? "" : text;
   });
@@ -142,7 +152,7 @@ BOOST_AUTO_TEST_CASE(init_keeps_no_rights_once_the_function_runs) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
     auto child = supervisor.prepare({}, {}, kNothing, [](const Inside&) { return ignore_terms_and_wait(); });
     if (!child) return child.error().message();
-    if (auto given = supervisor.hand_out(*child, scratch.spec()); !given) return given.error().message();
+    if (auto given = supervisor.hand_out(*child, spec_of(scratch)); !given) return given.error().message();
     std::ifstream status(fmt::format("/proc/{}/status", child->pid()));
     std::string problem;
     for (std::string line; std::getline(status, line);) {
@@ -159,7 +169,7 @@ BOOST_AUTO_TEST_CASE(init_keeps_no_rights_once_the_function_runs) {
 
 BOOST_AUTO_TEST_CASE(memory_and_processor_are_limited_as_the_function_says) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     spec.limits.memory_bytes = 64 << 20;
     auto child = supervisor.prepare({}, {}, kNothing, [](const Inside&) {
       constexpr std::size_t kPiece = 1 << 20;
@@ -185,13 +195,25 @@ BOOST_AUTO_TEST_CASE(memory_and_processor_are_limited_as_the_function_says) {
 
 BOOST_AUTO_TEST_CASE(a_prepared_environment_can_be_given_more_than_it_waited_with) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     spec.limits.memory_bytes = 10ULL << 30;
+    const std::string problem = run_prepared(supervisor, spec, [](const Inside&) { return 0; });
+    if (!problem.empty()) return problem;
     spec.limits.tmp_bytes = 10ULL << 30;
-    return run_prepared(supervisor, spec, [](const Inside&) {
+    const auto body = [](const Inside&) {
       struct statvfs tmp {};
-      return ::statvfs("/tmp", &tmp) == 0 && tmp.f_blocks * tmp.f_frsize == 10ULL << 30 ? 0 : 101;
-    });
+      return ::statvfs("/tmp", &tmp) == 0 && tmp.f_bavail * tmp.f_frsize >= 10ULL << 30 ? 0 : 101;
+    };
+    auto child = supervisor.prepare({}, {}, kNothing, body);
+    if (!child) return child.error().message();
+    const bool can = supervisor.can_hand_out(*child, spec);
+    // An image keeps its size: such a function gets an environment that was not prepared.
+    const bool has_image = is_root_layer(supervisor.layer()) && supervisor.why_no_image().empty();
+    if (can == has_image) return "it does not know which sizes it can give";
+    const auto given = supervisor.hand_out(*child, spec);
+    if (given.ok() != can) return "it gives another size than it says";
+    const std::string ended = text_of_ending(end_of(supervisor, std::move(*child), can ? 20'000 : 0));
+    return ended == (can ? "done" : "signal 9") ? "" : ended;
   });
 }
 
@@ -210,7 +232,7 @@ BOOST_AUTO_TEST_CASE(a_folder_that_is_another_one_by_now_is_refused) {
       auto child = (*supervisor)->prepare({}, {}, kNothing, [](const Inside&) { return 0; });
       if (!child) return child.error().message();
       if (::mount("mine", (scratch.path() + "/task").c_str(), "tmpfs", 0, nullptr) != 0) return "no tmpfs";
-      const auto given = (*supervisor)->hand_out(*child, scratch.spec());
+      const auto given = (*supervisor)->hand_out(*child, spec_of(scratch));
       ::umount2((scratch.path() + "/task").c_str(), MNT_DETACH);
       end_of(**supervisor, std::move(*child), 1000);
       return given ? "the folder below the mount was shown" : "";
@@ -222,7 +244,7 @@ BOOST_AUTO_TEST_CASE(a_folder_that_is_another_one_by_now_is_refused) {
 BOOST_AUTO_TEST_CASE(links_on_the_way_to_the_code_lead_where_they_lead_outside) {
   in_every_layer_that_prepares([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
     ::symlink((scratch.path() + "/task").c_str(), (scratch.path() + "/link").c_str());
-    Spec spec = scratch.spec();
+    Spec spec = spec_of(scratch);
     spec.place.task_root = scratch.path() + "/link";
     return run_prepared(supervisor, spec,
                         [](const Inside&) { return first_word("/var/task/code") == "code" ? 0 : 101; });
@@ -234,7 +256,7 @@ BOOST_AUTO_TEST_CASE(code_that_cannot_be_read_is_told_as_in_a_new_environment) {
     auto child = supervisor.prepare({}, {}, kNothing, [](const Inside&) { return 0; });
     if (!child) return child.error().message();
     if (::chmod((scratch.path() + "/task").c_str(), 0) != 0) return {};  // nobody's: it is not its folder
-    const auto given = supervisor.hand_out(*child, scratch.spec());
+    const auto given = supervisor.hand_out(*child, spec_of(scratch));
     ::chmod((scratch.path() + "/task").c_str(), 0777);
     end_of(supervisor, std::move(*child), 1000);
     return !given ? "" : "it runs";

@@ -236,6 +236,7 @@ class Stage {
                                const std::function<int(const Inside&)>& body) {
     if (!prepared) return supervisor.spawn(spec(), {}, body);
     Spec given = spec();
+    given.limits.tmp_bytes = 512ULL << 20;  // the only size that every prepared environment can be given
     const std::function<void()> nothing = [] {};
     auto child = supervisor.prepare(given.place.runtime_paths, {}, nothing, body);
     if (!child) return child;

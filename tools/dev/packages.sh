@@ -31,6 +31,7 @@ packages_to_test() {
   cat <<LIST
 ccache|makes the second build short
 libboost-test-dev|the test framework
+e2fsprogs|makes the images that functions have as /tmp
 python3-venv|a fresh environment for the test of the Python package
 python3-numpy|an extension module that sub-interpreters do not support
 clang-$clang|second compiler and fuzzer

@@ -47,6 +47,22 @@ int Child::State::wait() {
   return status;
 }
 
+Ending Child::State::await_end() {
+  wait();
+  while (!ended && receive(0)) {
+  }
+  Ending ending;
+  if (!ended) {
+    ending.signal = SIGKILL;
+    return ending;
+  }
+  ending.exit_code = WIFEXITED(ended->status) ? WEXITSTATUS(ended->status) : 0;
+  ending.signal = WIFSIGNALED(ended->status) ? WTERMSIG(ended->status) : 0;
+  ending.out_of_memory = ended->out_of_memory;
+  ending.memory_peak = ended->memory_peak;
+  return ending;
+}
+
 std::optional<Report> Child::State::receive(int patience) {
   pollfd polled{control.get(), POLLIN, 0};
   if (::poll(&polled, 1, patience) <= 0) return std::nullopt;

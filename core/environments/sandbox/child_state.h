@@ -10,6 +10,7 @@
 #include <string>
 
 #include "environments/sandbox/cgroups.h"
+#include "environments/sandbox/image_keeper.h"
 #include "environments/sandbox/init.h"
 #include "environments/sandbox/posix.h"
 #include "environments/sandbox/sandbox.h"
@@ -22,6 +23,7 @@ struct Child::State {
   FileDescriptor memory_peak;  // without control groups: what init has seen
   std::unique_ptr<Cgroup> cgroup;
   std::string tmp;  // a folder of ours, to be removed
+  TmpImage image;   // what /tmp is, where that is not a tmpfs or a folder
   Limits limits;
   std::optional<Report> ended;
   bool has_tunnel = false;  // for datagrams
@@ -32,6 +34,8 @@ struct Child::State {
 
   void end();
   int wait();
+  // Reaps init; what it has told of the end.
+  Ending await_end();
   // A report that is there or comes within the time; kEnded is kept for finish().
   std::optional<Report> receive(int patience);
   std::optional<Report> ask(Command::Kind kind, double cores = 0);

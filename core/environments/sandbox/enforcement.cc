@@ -88,6 +88,8 @@ const std::vector<Offer>& offers() {
       "yes, by UDP, or else by TCP; the machine's name servers, on loopback too";
   static const char* const kMachines = "yes, as the machine does";
   static const char* const kSubnet = "yes, inside; outside the machine's is seen";
+  static const char* const kImage =
+      "an image on disk; where no loop device or no mke2fs is to be had, a tmpfs that counts as its memory";
   static const std::vector<Offer> offers = {
       {"outbound TCP", {kByInit, kByInit, kByInit, kByInit}, "yes"},
       {"outbound UDP", {kRelayed, kRelayed, kRelayed, "yes"}, "yes"},
@@ -95,6 +97,9 @@ const std::vector<Offer>& offers() {
       {"listening on loopback", {kOwn, kOwn, kOwn, "no"}, "yes, the machine's"},
       {"listening on Unix sockets", {"yes", "yes", "yes", "no"}, "yes"},
       {"an address of a VPC's subnet", {kSubnet, kSubnet, kSubnet, "no"}, "no"},
+      {"what /tmp is",
+       {kImage, kImage, "a tmpfs: memory of the machine, counted by no limit but its own size", "a folder"},
+       "the machine's"},
       {"the machine's loopback, when allowed",
        {"TCP and UDP", "TCP and UDP", "TCP and UDP", "TCP and UDP"},
        "always"},
@@ -191,7 +196,8 @@ std::vector<LayerReport> try_layers() {
     // The message names the layer, which stands beside it here.
     const std::string name = std::string(name_of(layer)) + ": ";
     if (const std::size_t at = reason.find(name); at != std::string::npos) reason.erase(0, at + name.size());
-    reports.push_back({layer, made.ok(), std::move(reason), made.ok() && (*made)->lets_datagrams_out()});
+    reports.push_back({layer, made.ok(), std::move(reason), made.ok() && (*made)->lets_datagrams_out(),
+                       made.ok() ? (*made)->why_no_image() : ""});
   }
   return reports;
 }

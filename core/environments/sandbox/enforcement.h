@@ -49,8 +49,11 @@ std::string enforcement_as_text();
 struct LayerReport {
   Layer layer;
   bool available = false;
-  std::string reason;               // why it is not, and what to do
-  bool lets_datagrams_out = false;  // of an available one: else UDP is missing, for want of /dev/net/tun
+  std::string reason;  // why it is not, and what to do
+  // Of an available one:
+  bool lets_datagrams_out = false;  // else UDP is missing, for want of /dev/net/tun
+  std::string
+      why_no_image;  // of a root layer: why what is written to /tmp counts as memory; empty: it does not
 };
 std::vector<LayerReport> try_layers();
 // The layer that a launcher of this process would have, tried in a child. Before there are threads. Errors: as

@@ -194,10 +194,12 @@ std::string size_options(const FileView& view) {
 Trouble Root::make_tmp(const FileView& view) const {
   make_folders("/tmp");
   const std::string at = inside("/tmp");
-  if (!view.tmp.empty()) {
-    if (::mount(view.tmp.c_str(), at.c_str(), nullptr, MS_BIND, nullptr) != 0)
-      return trouble(errno, "binding /tmp");
-    return trouble(guard_mount(at, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV), "guarding /tmp");
+  if (view.tmp_image >= 0) {
+    if (::move_mount(view.tmp_image, "", AT_FDCWD, at.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
+      return trouble(errno, "mounting the image for /tmp");
+    if (::chown(at.c_str(), view.uid, view.gid) != 0 || ::chmod(at.c_str(), 0700) != 0)
+      return trouble(errno, "handing over /tmp");
+    return {};
   }
   const std::string options =
       fmt::format("{},mode=0700,uid={},gid={}", size_options(view), view.uid, view.gid);
@@ -268,7 +270,7 @@ Trouble enter_file_view(const FileView& view) {
   FileView view_by_descriptor = view;
   Place& place = view_by_descriptor.place;
   std::vector<std::string> runtime_sources = place.runtime_paths;
-  for (std::string* path : {&place.task_root, &place.runtime, &view_by_descriptor.tmp}) {
+  for (std::string* path : {&place.task_root, &place.runtime}) {
     const std::string name = *path;
     if (const int error = hold(*path); error != 0) return trouble(error, "opening " + name);
   }
@@ -335,7 +337,7 @@ Trouble furnish_file_view(const FileView& view, const KnownFolder& task_root,
     }
     if (Trouble t = root.show_layers(paths); t.error != 0) return t;
   }
-  if (view.tmp.empty() &&
+  if (view.tmp_image < 0 &&
       ::mount(nullptr, "/tmp", nullptr, MS_REMOUNT | kSafe, size_options(view).c_str()) != 0)
     return trouble(errno, "sizing /tmp");
   if (::umount2(kOldRoot, MNT_DETACH) != 0) return trouble(errno, "leaving the old root");

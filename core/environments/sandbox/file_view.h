@@ -15,8 +15,8 @@ namespace lambed::sandbox {
 struct FileView {
   Place place;
   std::uint64_t tmp_bytes = 0;
-  std::string tmp;  // a folder or mount point to be bound to /tmp; empty: a tmpfs
-  uid_t uid = 0;    // owner of /tmp, and the name in /etc/passwd; as numbers inside
+  int tmp_image = -1;  // a mount that is to become /tmp (disk_image.h); -1: a tmpfs
+  uid_t uid = 0;       // owner of /tmp, and the name in /etc/passwd; as numbers inside
   gid_t gid = 0;
   std::string resolv_conf;  // text of /etc/resolv.conf
   // Code, layers and the size of /tmp come with furnish_file_view(); until then the machine's own root stays in sight.

@@ -21,7 +21,7 @@ namespace lambed::sandbox {
 struct Command {
   enum class Kind : int { kGo, kAttached, kFreeze, kThaw, kKill, kCpuQuota, kUsage, kHandOut };
   Kind kind = Kind::kGo;
-  int pid = 0;  // of init as the supervisor sees it, with kGo
+  int pid = 0;  // with kGo: what this init adds to the number of its user
   double cores = 0;
 };
 
@@ -45,8 +45,9 @@ struct EntryPlan {
   std::string resolv_conf;  // path of the machine's
   enum class Tunnel { kNone, kIfPossible, kNeeded };
   Tunnel tunnel = Tunnel::kNone;
-  std::string tmp;  // folder or mount point for /tmp; empty: a tmpfs. Always there in kBare
-  uid_t uid = 0;    // to become: as a number inside; in the root layers kGo's pid is added
+  std::string tmp;     // kBare: the folder
+  int tmp_image = -1;  // the mount for /tmp; -1: a tmpfs
+  uid_t uid = 0;       // to become: as a number inside; in the root layers kGo's pid is added
   gid_t gid = 0;
   bool changes_user = false;
   const SeccompProgram* program = nullptr;

@@ -115,7 +115,8 @@ inline constexpr char kEndedInSetUp[] = "EndedInSetUp";
 
 struct SupervisorOptions {
   std::string server = "lambed";  // names the control groups; letters, digits, '-' and '_'
-  std::string scratch = "/tmp";   // where folders for /tmp are made
+  std::string scratch =
+      "/tmp";  // where folders for /tmp are made, and images if it is on a disk, else in /var/tmp
   std::string resolv_conf = "/etc/resolv.conf";
   std::optional<Layer> layer;  // exactly this one, or an error; empty: the best there is
 };
@@ -132,6 +133,9 @@ class Supervisor {
   virtual Layer layer() const = 0;
   // Datagrams of an environment reach the outside. Not where it has its own network and /dev/net/tun cannot be opened.
   virtual bool lets_datagrams_out() const = 0;
+  // In the root layers: why /tmp is a tmpfs, whose pages count as memory of the environment; empty: it is not. Waits for the first
+  // image.
+  virtual std::string why_no_image() = 0;
 
   // Forks. The child enters the sandbox and ends with body's value as its exit status, by _exit. In it only 0, 1, 2 and `keep`
   // are open. Returns when the body is about to run. Errors: what could not be set up, and why; nothing is left then.
@@ -145,6 +149,8 @@ class Supervisor {
   virtual Result<Child> prepare(const std::vector<std::string>& runtime_paths, const std::vector<int>& keep,
                                 const std::function<void()>& warm_up,
                                 const std::function<int(const Inside&)>& body) = 0;
+  // By the size of /tmp, which not every prepared environment can be given any more; spawn() can.
+  virtual bool can_hand_out(const Child& child, const Spec& spec) const = 0;
   // Returns when the body is about to run. Spec's runtime and runtime_paths do not count. Errors: what it takes is not to be had
   // in a prepared environment; it is then of no use, and spawn() may still work.
   virtual Result<void> hand_out(Child& child, const Spec& spec) = 0;

@@ -14,82 +14,31 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
-#include <sstream>
 
 #include "catalog/readers.h"
 #include "environments/sandbox/cgroups.h"
 #include "environments/sandbox/child_state.h"
 #include "environments/sandbox/given.h"
+#include "environments/sandbox/image_keeper.h"
 #include "environments/sandbox/init.h"
 #include "environments/sandbox/landlock.h"
 #include "environments/sandbox/messages.h"
 #include "environments/sandbox/posix.h"
 #include "environments/sandbox/sandbox.h"
+#include "environments/sandbox/users.h"
 
 namespace lambed::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
 
-// AWS's own number of the user that functions run as.
-constexpr uid_t kUserInside = 993;
-constexpr gid_t kGroupInside = 990;
-// Above everything that distributions hand out, for containers too; an environment's user is this plus its init's pid.
-constexpr uid_t kFirstUser = 1'880'000'000;
-constexpr uid_t kFirstUserOfSmallMap = 50'000;
-constexpr pid_t kMostPids = 1 << 22;
 // Of what waits for its function: more than any function has, since some hierarchies let limits only be lowered.
 constexpr std::uint64_t kAmple = 16ULL << 30;
+// Of its /tmp, where that cannot be given another size later: what functions have that do not ask for more.
+constexpr std::uint64_t kUsualTmp = 512ULL << 20;
 constexpr std::string_view kFolderPrefix = "lambed-tmp-";
-
-// Inside a container's user namespace only some numbers exist.
-bool has_users_from(uid_t first) {
-  std::istringstream lines(text_of_file("/proc/self/uid_map"));
-  for (unsigned long long inside = 0, outside = 0, count = 0; lines >> inside >> outside >> count;) {
-    if (inside <= first && first + static_cast<unsigned long long>(kMostPids) <= inside + count) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
-const char* name_of(Layer layer) {
-  switch (layer) {
-    case Layer::kRootCgroup2:
-      return "root with cgroup v2";
-    case Layer::kRootCgroup1:
-      return "root with cgroup v1";
-    case Layer::kUserNamespace:
-      return "user namespaces";
-    case Layer::kBare:
-      return "seccomp and Landlock only";
-  }
-  return "";
-}
-
-const char* word_for(Layer layer) {
-  switch (layer) {
-    case Layer::kRootCgroup2:
-      return "cgroup2";
-    case Layer::kRootCgroup1:
-      return "cgroup1";
-    case Layer::kUserNamespace:
-      return "user";
-    case Layer::kBare:
-      return "bare";
-  }
-  return "";
-}
-
-std::optional<Layer> layer_of_word(std::string_view word) {
-  for (const Layer layer : kLayers) {
-    if (word == word_for(layer)) return layer;
-  }
-  return std::nullopt;
-}
-
-namespace {
 
 class KernelSupervisor final : public Supervisor {
  public:
@@ -127,9 +76,10 @@ class KernelSupervisor final : public Supervisor {
       auto tree = CgroupTree::create(mounts, v2, options.server);
       if (!tree) return tree.error();
       made->cgroups_ = std::move(*tree);
+      made->images_ = ImageKeeper::start({folder_on_disk({options.scratch, "/var/tmp"}), v2}, kUsualTmp);
     }
     // Whether a layer works is seen by using it: kernels, containers and security modules refuse in too many ways to list.
-    auto tried = made->spawn(Spec{}, {}, [](const Inside&) { return 0; });
+    auto tried = made->make(Spec{}, TmpImage(), {}, nullptr, [](const Inside&) { return 0; });
     if (!tried) return tried.error();
     const Ending ending = made->finish(std::move(*tried));
     if (ending.exit_code != 0 || ending.signal != 0) {
@@ -147,13 +97,18 @@ class KernelSupervisor final : public Supervisor {
   }
 
   Layer layer() const override { return layer_; }
+  std::string why_no_image() override {
+    if (!images_) return {};
+    const Trouble why = images_->trial();
+    return why.error == 0 ? "" : fmt::format("{}: {}", why.step, std::strerror(why.error));
+  }
   bool lets_datagrams_out() const override {
     return layer_ == Layer::kBare || tunnel_ == EntryPlan::Tunnel::kNeeded;
   }
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
-    return make(spec, keep, nullptr, body);
+    return make(spec, image_for(spec.limits.tmp_bytes), keep, nullptr, body);
   }
 
   bool can_prepare() const override { return layer_ != Layer::kBare; }
@@ -169,11 +124,18 @@ class KernelSupervisor final : public Supervisor {
     spec.limits.memory_bytes = kAmple;
     spec.limits.tmp_bytes = kAmple;
     spec.place.runtime_paths = runtime_paths;
-    return make(spec, keep, &warm_up, body);
+    return make(spec, image_for(kUsualTmp), keep, &warm_up, body);
+  }
+
+  bool can_hand_out(const Child& child, const Spec& spec) const override {
+    const Child::State& state = child.state();
+    return state.image.bytes() == 0 || state.image.bytes() == spec.limits.tmp_bytes;
   }
 
   Result<void> hand_out(Child& child, const Spec& spec) override {
     Child::State& state = child.state();
+    if (!can_hand_out(child, spec))
+      return Error(ErrorCode::ServiceException, "A prepared process cannot be given a /tmp of that size");
     auto given = Given::describe(spec);
     if (!given) return given.error();
     state.limits = spec.limits;
@@ -224,18 +186,7 @@ class KernelSupervisor final : public Supervisor {
 
   Ending finish(Child child) override {
     Child::State& state = child.state();
-    state.wait();
-    while (!state.ended && state.receive(0)) {
-    }
-    Ending ending;
-    if (state.ended) {
-      ending.exit_code = WIFEXITED(state.ended->status) ? WEXITSTATUS(state.ended->status) : 0;
-      ending.signal = WIFSIGNALED(state.ended->status) ? WTERMSIG(state.ended->status) : 0;
-      ending.out_of_memory = state.ended->out_of_memory;
-      ending.memory_peak = state.ended->memory_peak;
-    } else {
-      ending.signal = SIGKILL;
-    }
+    Ending ending = state.await_end();
     if (state.cgroup) {
       ending.memory_peak = state.cgroup->memory_peak();
       if (state.cgroup->out_of_memory_kills() > 0) ending.out_of_memory = true;
@@ -258,16 +209,25 @@ class KernelSupervisor final : public Supervisor {
       : layer_(layer),
         options_(options),
         program_(std::move(program)),
-        first_user_(has_users_from(kFirstUser) ? kFirstUser : kFirstUserOfSmallMap),
+        users_(layer),
         mark_(own_mark()),
         tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
-  Result<Child> make(const Spec& spec, const std::vector<int>& keep, const std::function<void()>* warm_up,
-                     const std::function<int(const Inside&)>& body) {
+  // None: /tmp is a tmpfs then.
+  TmpImage image_for(std::uint64_t tmp_bytes) {
+    TmpImage image;
+    if (images_) static_cast<void>(images_->take(tmp_bytes, image));
+    return image;
+  }
+
+  Result<Child> make(const Spec& spec, TmpImage image, const std::vector<int>& keep,
+                     const std::function<void()>* warm_up, const std::function<int(const Inside&)>& body) {
     const int number = ++count_;
     auto state = std::make_unique<Child::State>();
     state->limits = spec.limits;
+    state->image = std::move(image);
     EntryPlan plan;
+    plan.tmp_image = state->image.mount();
     plan.layer = layer_;
     plan.limits = spec.limits;
     plan.place = spec.place;
@@ -278,10 +238,8 @@ class KernelSupervisor final : public Supervisor {
     plan.warm_up = warm_up;
     plan.program = &program_;
     plan.changes_user = ::geteuid() == 0;
-    plan.uid = is_root_layer(layer_)    ? first_user_
-               : layer_ == Layer::kBare ? first_user_ + bare_number(number)
-                                        : kUserInside;
-    plan.gid = layer_ == Layer::kUserNamespace ? kGroupInside : plan.uid;
+    plan.uid = users_.uid(number);
+    plan.gid = users_.gid(number);
     plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
     FileDescriptor event;
     if (layer_ == Layer::kBare) {
@@ -314,10 +272,11 @@ class KernelSupervisor final : public Supervisor {
     plan.control = ends[1];
     if (const int error = fork_init(*state, plan, body); error != 0)
       return system_error("Could not start a process in the sandbox", error);
-    if (auto started = start(*state, plan); !started) {
+    if (auto started = start(*state); !started) {
       state->end();
       return started.error();  // the state's end waits
     }
+    state->image.let_go();
     return Child(std::move(state));
   }
 
@@ -333,11 +292,6 @@ class KernelSupervisor final : public Supervisor {
     groups_.resize(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
     if (::getgroups(static_cast<int>(groups_.size()), groups_.data()) < 0) groups_.clear();
     catalog::join_readers();
-  }
-
-  // Without a pid namespace the number of init is not known before it runs.
-  uid_t bare_number(int number) const {
-    return static_cast<uid_t>((::getpid() + number) % (first_user_ == kFirstUser ? kMostPids : 8192));
   }
 
   Result<std::string> make_folder(int number) {
@@ -376,12 +330,12 @@ class KernelSupervisor final : public Supervisor {
     return 0;
   }
 
-  Result<void> start(Child::State& state, const EntryPlan& plan) {
+  Result<void> start(Child::State& state) {
     if (layer_ == Layer::kUserNamespace) {
-      if (auto mapped = map_user(state.pid, plan); !mapped) return mapped;
+      if (auto mapped = users_.map(state.pid); !mapped) return mapped;
     }
     Command go;
-    go.pid = first_user_ == kFirstUser ? state.pid : state.pid % 8192;
+    go.pid = users_.part_of(state.pid);
     if (const int error = send_message(state.control.get(), &go, sizeof go); error != 0)
       return system_error("Could not start the sandbox", error);
     if (state.cgroup) {
@@ -396,30 +350,14 @@ class KernelSupervisor final : public Supervisor {
     return ready;
   }
 
-  Result<void> map_user(pid_t pid, const EntryPlan& plan) const {
-    const bool root = ::geteuid() == 0;
-    const uid_t uid =
-        root ? first_user_ + static_cast<uid_t>(first_user_ == kFirstUser ? pid : pid % 8192) : ::geteuid();
-    const gid_t gid = root ? uid : ::getegid();
-    const std::string folder = fmt::format("/proc/{}", pid);
-    if (!root) {
-      if (const int error = write_to(folder + "/setgroups", "deny"); error != 0)
-        return system_error("Could not set the groups of a user namespace", error);
-    }
-    if (const int error = write_to(folder + "/uid_map", fmt::format("{} {} 1", plan.uid, uid)); error != 0)
-      return system_error("Could not map the user of a user namespace", error);
-    if (const int error = write_to(folder + "/gid_map", fmt::format("{} {} 1", plan.gid, gid)); error != 0)
-      return system_error("Could not map the group of a user namespace", error);
-    return {};
-  }
-
   const Layer layer_;
   const SupervisorOptions options_;
   const SeccompProgram program_;
-  const uid_t first_user_;
+  const Users users_;
   const std::string mark_;
   std::unique_ptr<CgroupTree> cgroups_;
-  std::vector<gid_t> groups_;  // that this process had before
+  std::shared_ptr<ImageKeeper> images_;  // in the root layers
+  std::vector<gid_t> groups_;            // that this process had before
   EntryPlan::Tunnel tunnel_;
   int count_ = 0;
 };
