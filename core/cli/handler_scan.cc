@@ -63,7 +63,16 @@ std::string_view without_trailing_blanks(std::string_view text) {
 // function NAME, export { x as NAME }. By hand: std::regex recurses and would overflow the stack on a bundle
 // of some megabytes.
 bool node_text_defines(std::string_view text, std::string_view name) {
+  // Where the line and the braces before `at` begin: moved on with it, since a bundle may be one line of megabytes that names
+  // `name` a hundred thousand times.
+  std::size_t seen = 0, line_start = 0;
+  std::size_t open = std::string_view::npos, close = std::string_view::npos;
   for (std::size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    for (; seen < at; ++seen) {
+      if (text[seen] == '\n') line_start = seen + 1;
+      if (text[seen] == '{') open = seen;
+      if (text[seen] == '}') close = seen;
+    }
     const std::string_view before = text.substr(0, at);
     if ((at > 0 && is_word_character(text[at - 1])) || !starts_with_word(text.substr(at), name)) continue;
     if (before.ends_with("exports.")) {
@@ -71,11 +80,8 @@ bool node_text_defines(std::string_view text, std::string_view name) {
       if (after.starts_with("=") && !after.starts_with("==")) return true;
       continue;
     }
-    const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
     const std::string_view line = before.substr(line_start);
     if (line.starts_with("export") && !line.starts_with("export default")) return true;
-    const std::size_t open = before.rfind('{');
-    const std::size_t close = before.rfind('}');
     if (open == std::string_view::npos || (close != std::string_view::npos && close > open)) continue;
     std::string_view owner = without_trailing_blanks(before.substr(0, open));
     if (owner.ends_with("export")) return true;

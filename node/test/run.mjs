@@ -4,7 +4,7 @@
 //
 // Without files the matrix of languages (tests/matrix) runs too; LAMBED_MATRIX names the file for its results.
 // LAMBED_TEST_PACKAGE=FOLDER runs them with the package that is installed in FOLDER already, for work on the tests.
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -40,30 +40,44 @@ function runMatrix() {
   return spawnSync('python3', ['-B', path.join(matrix, 'run.py'), '--context', 'node', '--out', results, '--', ...program], { cwd: app, stdio: 'inherit' }).status === 0;
 }
 
-function runTests() {
+// How it ends, and what it has said.
+function runFile(file) {
+  const options = {
+    cwd: app,
+    maxBuffer: 1 << 28,
+    // A test that hangs is a failure, not a longer run.
+    timeout: 300_000,
+    env: { ...process.env, LAMBED_TEST_APP: app, LAMBED_TEST_FUNCTIONS: path.join(source, 'tests/together/functions'), NODE_PATH: '' },
+  };
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['--test-reporter=tap', '--test', path.join(app, 'test', file)], options, (error, stdout, stderr) => {
+      resolve({ good: error === null, stdout, stderr });
+    });
+  });
+}
+
+async function runTests() {
   const copy = path.join(app, 'test');
   cpSync(here, copy, { recursive: true });
   const asked = process.argv.slice(2).map((file) => path.basename(file));
-  const files = asked.length > 0 ? asked : readdirSync(copy).filter((file) => file.endsWith('.test.mjs')).sort();
+  const files = asked.length > 0 ? asked : readdirSync(copy).filter((file) => file.endsWith('.test.mjs')).sort().reverse();
   let passed = 0;
   let failed = 0;
-  for (const file of files) {
-    const begin = performance.now();
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--test-reporter=tap', '--test', path.join(copy, file)], {
-      cwd: app,
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-      // A test that hangs is a failure, not a longer run.
-      timeout: 300_000,
-      env: { ...process.env, LAMBED_TEST_APP: app, LAMBED_TEST_FUNCTIONS: path.join(source, 'tests/together/functions'), NODE_PATH: '' },
-    });
-    const count = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(stdout)?.[1] ?? 0);
-    const bad = Math.max(count('fail') + count('cancelled'), status === 0 ? 0 : 1);
-    passed += count('pass');
-    failed += bad;
-    console.log(`${bad === 0 ? 'ok    ' : 'FAILED'}  ${file}: ${count('pass')} passed, ${bad} failed (${((performance.now() - begin) / 1000).toFixed(0)} s)`);
-    if (bad > 0) console.log(stdout, stderr);
+  const waiting = [...files];
+  async function runWaiting() {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const begin = performance.now();
+      const { good, stdout, stderr } = await runFile(file);
+      const count = (word) => Number(new RegExp(`^# ${word} (\\d+)$`, 'm').exec(stdout)?.[1] ?? 0);
+      const bad = Math.max(count('fail') + count('cancelled'), good ? 0 : 1);
+      passed += count('pass');
+      failed += bad;
+      console.log(`${bad === 0 ? 'ok    ' : 'FAILED'}  ${file}: ${count('pass')} passed, ${bad} failed (${((performance.now() - begin) / 1000).toFixed(0)} s)`);
+      if (bad > 0) console.log(stdout, stderr);
+    }
   }
+  // They start processes and wait for them most of the time. The longest are the last in the alphabet.
+  await Promise.all([runWaiting(), runWaiting()]);
   if (asked.length === 0) {
     const good = runMatrix();
     passed += good ? 1 : 0;
@@ -77,7 +91,7 @@ function runTests() {
 
 try {
   if (process.env.LAMBED_TEST_PACKAGE === undefined) install();
-  process.exitCode = runTests() ? 0 : 1;
+  process.exitCode = (await runTests()) ? 0 : 1;
 } finally {
   rmSync(temporary, { recursive: true, force: true });
 }

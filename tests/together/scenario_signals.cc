@@ -76,7 +76,7 @@ bool has_default(int signal) {
 // Ruby interrupts system calls of its threads by SIGVTALRM and says so; SIGCHLD is shared (signal_broker.h).
 const std::vector<int> kNotOurs = {SIGVTALRM, SIGCHLD};
 
-void run_own_child() {
+void wait_for_own_child() {
   const std::array<char*, 4> words = {const_cast<char*>("sh"), const_cast<char*>("-c"),
                                       const_cast<char*>("exit 7"), nullptr};
   pid_t child = -1;
@@ -111,7 +111,7 @@ void keeps_signals(const Order& order) {
     for (const std::string& language : order) {
       expect_called(language, [&] { all.call(language, "run", {{"command", "exit 3"}}); });
       SignalState().expect_as(before, kNotOurs, "after a child of " + language);
-      expect_called("the application", run_own_child);
+      expect_called("the application", wait_for_own_child);
     }
   }
   raise(SIGINT);

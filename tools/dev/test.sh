@@ -4,6 +4,16 @@
 passed=0
 failed=0
 
+# part NAME COMMAND...: runs COMMAND and remembers how long it took, for the table before the verdict.
+parts=()
+part() {
+  local name=$1 start=$SECONDS status=0
+  shift
+  "$@" || status=$?
+  parts+=("$((SECONDS - start)) s  $name")
+  return "$status"
+}
+
 # count NAME COMMAND...: one check, passed when COMMAND succeeds.
 count() {
   local name=$1 start=$SECONDS
@@ -17,16 +27,18 @@ count() {
   fi
 }
 
+suites_at_a_time() { echo $(($(nproc) * 2)); }
+
 # run_suites PRESET [ARGUMENT OF ctest...]: adds each test case of each suite.
 run_suites() {
-  local preset=$1 tally
+  local preset=$1 tally start=$SECONDS
   shift
   rm -f "build/$preset/Testing/Temporary/LastTest.log"
   # A suite that fails has a second try, since machines that others use too are late at times; tally.py names those that
-  # needed it, so that nobody overlooks them.
-  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --repeat until-pass:2 -j "$(jobs)" "$@" || true
+  # needed it, so that nobody overlooks them. Most suites wait most of their time: more of them at a time than there are cores.
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --repeat until-pass:2 -j "$(suites_at_a_time)" "$@" || true
   tally=$(python3 tools/dev/tally.py "build/$preset/Testing/Temporary/LastTest.log")
-  echo "$preset: $tally"
+  echo "$preset: $tally ($((SECONDS - start)) s)"
   passed=$((passed + ${tally%% *}))
   tally=${tally#*, }
   failed=$((failed + ${tally%% *}))
@@ -50,7 +62,44 @@ build_for_test() { # PRESET [-DVARIABLE=VALUE...] [-- ARGUMENT OF cmake --build.
   fi
 }
 
+# Builds begin while suites run that leave cores idle: on those only, since SCHED_IDLE gives way to everything else. Nothing is
+# judged here: whoever needs a build makes what is left of it, and sees why it fails. build/log/ahead.log is what was done.
+ahead=''
+ahead_of_asan=()
+ahead_of_tsan=()
+build_ahead() { # PRESET TARGET [PRESET TARGET...]
+  mkdir -p build/log
+  set -m # a group of processes of its own, which can be ended as one
+  (
+    chrt --idle --pid 0 "$BASHPID" || renice -n 19 -p "$BASHPID"
+    while [ $# -gt 0 ]; do
+      cmake --preset "$1" && cmake --build "build/$1" -j "$(jobs)" --target "$2" || exit
+      shift 2
+    done
+  ) >build/log/ahead.log 2>&1 </dev/null &
+  ahead=$!
+  set +m
+  trap end_building_ahead EXIT
+}
+
+end_building_ahead() {
+  [ -n "$ahead" ] || return 0
+  kill -TERM -- "-$ahead" 2>/dev/null || true
+  wait "$ahead" 2>/dev/null || true
+  # A ninja that ends removes what was half done: not while the next one works in the same folder.
+  local tries
+  for ((tries = 0; tries < 600; ++tries)); do
+    kill -0 -- "-$ahead" 2>/dev/null || break
+    sleep 0.1
+  done
+  ahead=''
+}
+
 verdict() {
+  if [ "${#parts[@]}" -gt 0 ]; then
+    say "Time, of $SECONDS s"
+    printf '   %s\n' "${parts[@]}"
+  fi
   printf '\n%s passed, %s failed\n' "$passed" "$failed"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
@@ -74,27 +123,39 @@ sanitizer_environment() {
   export TSAN_OPTIONS="suppressions=$PWD/tests/sanitizers/tsan.supp:second_deadlock_stack=1:halt_on_error=0:die_after_fork=0"
 }
 
-run_asan() { # [ARGUMENT OF ctest...]
+sanitized_suites() { # PRESET [ARGUMENT OF ctest...]
+  (sanitizer_environment && run_suites "$@" && echo "$passed $failed" >build/log/tally)
+  read -r passed failed <build/log/tally
+}
+
+run_asan() { # TARGET [ARGUMENT OF ctest...]
+  local target=$1
+  shift
   say "AddressSanitizer and UndefinedBehaviorSanitizer"
-  if build_for_test asan -- --target suites; then
-    (sanitizer_environment && run_suites asan "$@" && echo "$passed $failed" >build/log/tally)
-    read -r passed failed <build/log/tally
-  fi
+  part "build of build/asan" build_for_test asan -- --target "$target" || return 0
+  [ "${#ahead_of_asan[@]}" = 0 ] || build_ahead "${ahead_of_asan[@]}"
+  part "suites of build/asan" sanitized_suites asan "$@"
+  end_building_ahead
 }
 
 run_tsan() { # [ARGUMENT OF ctest...]
   say "ThreadSanitizer"
   # Interpreters are not built for ThreadSanitizer: the core runs with the scripted host.
-  if build_for_test tsan -- --target core_suites; then
-    (sanitizer_environment && run_suites tsan -L core "$@" && echo "$passed $failed" >build/log/tally)
-    read -r passed failed <build/log/tally
-  fi
+  part "build of build/tsan" build_for_test tsan -- --target core_suites || return 0
+  [ "${#ahead_of_tsan[@]}" = 0 ] || build_ahead "${ahead_of_tsan[@]}"
+  part "suites of build/tsan" sanitized_suites tsan -L core "$@"
+  end_building_ahead
 }
 
 run_fuzz() { # SECONDS
+  say "Fuzz targets, $1 s each"
+  part "build of build/fuzz" build_for_test fuzz -- --target fuzz_targets || return 0
+  part "clang" count "clang takes the core" quietly build/log/second-compiler.log python3 -B tools/dev/second_compiler.py build/fuzz
+  part "fuzz targets" run_fuzz_targets "$1"
+}
+
+run_fuzz_targets() { # SECONDS
   local seconds=$1 target name corpus
-  say "Fuzz targets, $seconds s each"
-  build_for_test fuzz -- --target fuzz_targets || return 0
   for target in build/fuzz/fuzz/*_fuzz; do
     [ -x "$target" ] || continue
     name=$(basename "$target")
@@ -122,29 +183,40 @@ run_soak() { # SECONDS ISOLATION
   count "soak" "$program" --seconds "$1" --isolation "$2"
 }
 
-dev_test() {
-  local long=no seconds=5 few=(-LE processes -E host_python_) short=(-LE long) built=no
-  case "${1:-}" in
-    "") ;;
-    --long) long=yes seconds=60 few=() short=() ;;
-    *) stop "unknown argument '$1': ./dev test [--long]" ;;
-  esac
-  export LAMBED_TEST_LONG=$long
-  set_up_for_tests
-  say "Checks of the sources"
+check_sources() {
   local check
   for check in format layering paths shell python javascript; do
     count "$check" "check_$check"
   done
+}
+
+dev_test() {
+  # Under AddressSanitizer without the suites that start a program for each case, and with one Python; ./dev asan runs all.
+  local long=no seconds=5 built=no others='alone|long' asan=(suites_without_processes -LE processes -E host_python_)
+  case "${1:-}" in
+    "") ;;
+    --long) long=yes seconds=60 others=alone asan=(suites) ;;
+    *) stop "unknown argument '$1': ./dev test [--long]" ;;
+  esac
+  export LAMBED_TEST_LONG=$long
+  set_up_for_tests
+  parts+=("$SECONDS s  set-up")
+  say "Checks of the sources"
+  part "checks of the sources" check_sources
+  ahead_of_tsan=(fuzz fuzz_targets)
+  ahead_of_asan=(tsan core_suites "${ahead_of_tsan[@]}")
   say "Building everything"
-  if build_for_test release -DLAMBED_BUILD_TESTS=ON -DLAMBED_BUILD_BENCH=ON; then
+  if part "build of build/release" build_for_test release -DLAMBED_BUILD_TESTS=ON -DLAMBED_BUILD_BENCH=ON; then
     say "Suites"
     rm -rf build/release/matrix
-    run_suites release "${short[@]}"
+    build_ahead asan "${asan[0]}" "${ahead_of_asan[@]}"
+    part "suites of build/release" run_suites release -LE "^($others)\$"
+    end_building_ahead
+    say "Suites that need a quiet machine"
+    part "suites that need a quiet machine" run_suites release -L '^alone$'
     built=yes
   fi
-  # Under AddressSanitizer without the suites that start a program for each case, and with one Python; ./dev asan runs all.
-  run_asan "${few[@]}"
+  run_asan "${asan[@]}"
   run_tsan
   run_fuzz "$seconds"
   if [ "$built" = yes ]; then
@@ -159,7 +231,7 @@ dev_compatibility() { python3 -B tools/dev/compatibility.py write build/release/
 
 dev_asan() {
   set_up_for_tests
-  run_asan ${1:+-R "$1"}
+  run_asan suites ${1:+-R "$1"}
   verdict
 }
 

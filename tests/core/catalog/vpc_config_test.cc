@@ -12,12 +12,12 @@ using namespace lambed::catalog;
 
 namespace {
 
-struct Bench {
+struct NetworkBench {
   SystemClock clock;
   SystemRandom random;
 };
 
-CatalogOptions options() {
+CatalogOptions options_with_networks() {
   CatalogOptions options;
   options.networks =
       model::Networks::of(
@@ -43,10 +43,10 @@ BOOST_AUTO_TEST_SUITE(catalog_vpc_config)
 
 BOOST_AUTO_TEST_CASE(it_is_there_when_the_store_is_opened_again_and_versions_keep_theirs) {
   lambed::testing::CuttingDisk disk("vpc-config");
-  Bench bench;
+  NetworkBench bench;
   {
     const auto store = std::make_shared<DurableStore>(storage::open_database("db", disk.name()));
-    Catalog catalog(options(), bench.clock, bench.random, store, CodePackages::in_memory());
+    Catalog catalog(options_with_networks(), bench.clock, bench.random, store, CodePackages::in_memory());
     catalog.create_function(function(Isolation::kProcess)).value();
     catalog.publish_version({.name = "f"}).value();
     catalog.update_function_configuration({.name = "f", .vpc_config = VpcConfig{{"subnet-b"}, {"sg-b"}}})
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(it_is_there_when_the_store_is_opened_again_and_versions_kee
     catalog.update_function_configuration({.name = "f", .vpc_config = VpcConfig{}}).value();
   }
   const auto store = std::make_shared<DurableStore>(storage::open_database("db", disk.name()));
-  Catalog catalog(options(), bench.clock, bench.random, store, CodePackages::in_memory());
+  Catalog catalog(options_with_networks(), bench.clock, bench.random, store, CodePackages::in_memory());
   const auto first = catalog.get_function_configuration("f", "1").value().vpc_config.value();
   BOOST_TEST((first.subnet_ids == std::vector<std::string>{"subnet-a", "subnet-b"}));
   BOOST_TEST((first.security_group_ids == std::vector<std::string>{"sg-a"}));
@@ -69,8 +69,8 @@ BOOST_AUTO_TEST_CASE(it_is_there_when_the_store_is_opened_again_and_versions_kee
 }
 
 BOOST_AUTO_TEST_CASE(a_function_inside_the_process_is_refused_one) {
-  Bench bench;
-  Catalog catalog(options(), bench.clock, bench.random);
+  NetworkBench bench;
+  Catalog catalog(options_with_networks(), bench.clock, bench.random);
   const auto refused = catalog.create_function(function(Isolation::kInProcess));
   BOOST_REQUIRE(!refused.ok());
   BOOST_TEST((refused.error().code() == ErrorCode::InvalidParameterValueException));

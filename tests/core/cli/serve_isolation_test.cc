@@ -35,7 +35,7 @@ def handler(event, context):
             'root': os.environ['LAMBDA_TASK_ROOT']}
 )";
 
-void create(const ServedProgram& server) {
+void create_curious(const ServedProgram& server) {
   const auto made = ask(server.port(), "POST", kFunctions, create_request("curious", kCurious).dump());
   BOOST_REQUIRE_MESSAGE(made.status == 201, made.body);
 }
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(uploaded_code_sees_neither_the_store_nor_the_server) {
   ServedProgram server({"--isolation", "process", "--data", data});
   BOOST_TEST(server.process().error_text().find("isolation  process") != std::string::npos,
              server.process().error_text());
-  create(server);
+  create_curious(server);
   const http::Response answer = server.invoke("curious", json{{"paths", {data, folder.path()}}}.dump());
   BOOST_TEST(answer.status == 200);
   const json seen = json::parse(answer.body);
@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(uploaded_code_sees_neither_the_store_nor_the_server) {
 
 BOOST_AUTO_TEST_CASE(a_function_that_ends_its_process_leaves_the_server_and_the_next_call_unharmed) {
   ServedProgram server({"--isolation", "process"});
-  create(server);
+  create_curious(server);
   for (const auto& [event, message] : std::vector<std::pair<json, std::string>>{
            {{{"exit", 3}}, "Runtime exited with error: exit status 3"},
            {{{"kill", SIGSEGV}}, "Runtime exited with error: signal: segmentation fault"},
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_function_that_ends_its_process_leaves_the_server_and_the_
 BOOST_AUTO_TEST_CASE(cold_starts_are_served_with_any_stock_of_workers) {
   for (const char* stock : {"0", "1"}) {
     ServedProgram server({"--isolation", "process", "--worker-stock", stock});
-    create(server);
+    create_curious(server);
     for (int i = 0; i < 3; ++i) {
       // Each call ends its environment, so that the next one is a cold start; from the second on, of a worker that waited.
       const json document = json::parse(server.invoke("curious", json{{"exit", 3}}.dump()).body);
@@ -105,7 +105,7 @@ BOOST_AUTO_TEST_CASE(functions_keep_their_isolation_over_a_restart) {
   const std::string data = folder.path() + "/data";
   {
     ServedProgram server({"--isolation", "process", "--data", data});
-    create(server);
+    create_curious(server);
     BOOST_TEST(server.end().exit_code == 0);
   }
   ServedProgram server({"--data", data});

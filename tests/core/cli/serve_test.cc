@@ -19,16 +19,16 @@
 
 #include "core/cli/served_program.h"
 #include "core/cli/temporary_folder.h"
+#include "support/text.h"
 
 using namespace lambed::testing;
-using Server = ServedProgram;
 using nlohmann::json;
 namespace http = lambed::http;
 using namespace std::chrono_literals;
 
 namespace {
 
-ChildEnd lambed_with(std::vector<std::string> words) {
+ChildEnd run_lambed(std::vector<std::string> words) {
   words.insert(words.begin(), LAMBED_PROGRAM);
   return run_program(words, {}, kServePatience);
 }
@@ -45,14 +45,12 @@ std::uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(program_serve)
 
 BOOST_AUTO_TEST_CASE(it_says_where_it_is_and_what_it_has_and_ends_well) {
-  Server server({});
+  ServedProgram server({});
   const std::string text = server.process().error_text();
   for (const char* part : {"account    123456789012 in us-east-1", "runtimes   ", "python",
                            "isolation  process", "in memory", "curl ", "aws --endpoint-url"}) {
@@ -91,7 +89,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_in_words) {
       {{"logs", "f", "--since", "soon"}, "write it as 90s, 5m, 2h or 1d"},
   };
   for (const auto& c : cases) {
-    const ChildEnd end = lambed_with(c.words);
+    const ChildEnd end = run_lambed(c.words);
     BOOST_TEST(end.exit_code == 2, c.said << ": " << end.err);
     BOOST_TEST(says(end.err, c.said), c.said << " in " << end.err);
   }
@@ -99,12 +97,11 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_is_refused_in_words) {
 
 BOOST_AUTO_TEST_CASE(a_port_or_a_folder_is_one_servers) {
   const TemporaryFolder folder;
-  Server first({"--data", folder.path() + "/data"});
-  const ChildEnd second =
-      lambed_with({"serve", "--listen", "127.0.0.1:0", "--data", folder.path() + "/data"});
+  ServedProgram first({"--data", folder.path() + "/data"});
+  const ChildEnd second = run_lambed({"serve", "--listen", "127.0.0.1:0", "--data", folder.path() + "/data"});
   BOOST_TEST(second.exit_code == 2);
   BOOST_TEST(says(second.err, "another server uses this folder"), second.err);
-  const ChildEnd same_port = lambed_with({"serve", "--listen", first.address()});
+  const ChildEnd same_port = run_lambed({"serve", "--listen", first.address()});
   BOOST_TEST(same_port.exit_code == 2);
   BOOST_TEST(says(same_port.err, "cannot listen on"), same_port.err);
   BOOST_TEST(first.end().exit_code == 0);
@@ -114,14 +111,14 @@ BOOST_AUTO_TEST_CASE(functions_outlive_the_server_with_their_code) {
   const TemporaryFolder folder;
   std::string revision;
   {
-    Server server({"--data", folder.path() + "/data"});
+    ServedProgram server({"--data", folder.path() + "/data"});
     const auto made = ask(server.port(), "POST", kFunctions,
                           create_request("f", "def handler(e, c): return 'kept'\n").dump());
     BOOST_TEST(made.status == 201, made.body);
     BOOST_TEST(server.invoke("f").body == "\"kept\"");
     BOOST_TEST(server.end().exit_code == 0);
   }
-  Server server({"--data", folder.path() + "/data"});
+  ServedProgram server({"--data", folder.path() + "/data"});
   BOOST_TEST(server.invoke("f").body == "\"kept\"");
   const json whole = json::parse(ask(server.port(), "GET", std::string(kFunctions) + "/f").body);
   BOOST_TEST(whole.at("Configuration").at("State") == "Active");
@@ -137,7 +134,7 @@ BOOST_AUTO_TEST_CASE(folders_are_functions_and_are_loaded_anew) {
   folder.file("one/lambda_function.py", "def lambda_handler(event, context): return 1\n");
   folder.file("broken/readme.txt", "no function\n");
   // Asked many times: its functions' logs would fill the pipe that nobody reads meanwhile.
-  Server server({"--functions", folder.path(), "--quiet"});
+  ServedProgram server({"--functions", folder.path(), "--quiet"});
   BOOST_TEST(says(server.process().error_text(), "functions  1 from "));
   BOOST_TEST(says(server.process().error_text(), "broken is not loaded: "));
   BOOST_TEST(server.invoke("one").body == "1");
@@ -153,13 +150,13 @@ BOOST_AUTO_TEST_CASE(folders_are_functions_and_are_loaded_anew) {
 BOOST_AUTO_TEST_CASE(logs_are_shown_and_followed) {
   const TemporaryFolder folder;
   folder.file("f/lambda_function.py", "def lambda_handler(event, context): print('line', event['n'])\n");
-  Server server({"--functions", folder.path(), "--quiet"});
+  ServedProgram server({"--functions", folder.path(), "--quiet"});
   BOOST_TEST(server.invoke("f", R"({"n":1})").status == 200);
-  const ChildEnd shown = lambed_with({"logs", "f", "--server", server.address()});
+  const ChildEnd shown = run_lambed({"logs", "f", "--server", server.address()});
   BOOST_TEST(shown.exit_code == 0);
   BOOST_TEST(says(shown.out, "line 1\n"), shown.out);
   BOOST_TEST(says(shown.out, "REPORT RequestId: "));
-  const ChildEnd unknown = lambed_with({"logs", "g", "--server", server.address()});
+  const ChildEnd unknown = run_lambed({"logs", "g", "--server", server.address()});
   BOOST_TEST(unknown.exit_code == 2);
   BOOST_TEST(says(unknown.err, "Function not found: g"), unknown.err);
 
@@ -182,7 +179,7 @@ BOOST_AUTO_TEST_CASE(a_request_under_way_is_answered_before_the_end) {
   folder.file("slow/lambda_function.py",
               "import time\ndef lambda_handler(event, context):\n    print('begun', flush=True)\n    "
               "time.sleep(1)\n    return 'done'\n");
-  Server server({"--functions", folder.path()});
+  ServedProgram server({"--functions", folder.path()});
   std::string answer;
   std::thread client([&] { answer = server.invoke("slow").body; });
   BOOST_TEST(server.process().wait_for_error_text("begun\n", kServePatience));
@@ -192,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_request_under_way_is_answered_before_the_end) {
 }
 
 BOOST_AUTO_TEST_CASE(strict_runtimes_refuses_what_is_not_installed) {
-  Server server({"--strict-runtimes"});
+  ServedProgram server({"--strict-runtimes"});
   json request = create_request("f", "def handler(e, c): return 1\n");
   request["Runtime"] = "ruby2.7";  // AWS has retired it long ago; no machine has it
   const auto refused = ask(server.port(), "POST", kFunctions, request.dump());
@@ -204,7 +201,7 @@ BOOST_AUTO_TEST_CASE(strict_runtimes_refuses_what_is_not_installed) {
 BOOST_AUTO_TEST_CASE(the_access_log_has_a_line_for_each_request) {
   const TemporaryFolder folder;
   const std::string path = folder.path() + "/access.json";
-  Server server({"--access-log", path});
+  ServedProgram server({"--access-log", path});
   ask(server.port(), "GET", std::string(kFunctions) + "/nope");
   BOOST_TEST(server.end().exit_code == 0);
   std::ifstream file(path);

@@ -101,7 +101,7 @@ void keeps_what_it_is_told(DeadLetterTable& table) {
   BOOST_TEST(letter.response_is_binary);
 }
 
-std::shared_ptr<DeadLetterDatabase> open(CuttingDisk& disk) {
+std::shared_ptr<DeadLetterDatabase> database_on(CuttingDisk& disk) {
   return std::make_shared<DeadLetterDatabase>(storage::open_database("db", disk.name()));
 }
 
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(a_table_in_memory_is_listed_read_and_purged) {
 
 BOOST_AUTO_TEST_CASE(a_table_on_disk_is_listed_read_and_purged) {
   CuttingDisk disk("letters");
-  const auto table = DeadLetterDatabase::table(open(disk), "1/r");
+  const auto table = DeadLetterDatabase::table(database_on(disk), "1/r");
   behaves_as_a_table(*table);
 }
 
@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(nothing_of_a_delivery_is_lost_in_memory) {
 
 BOOST_AUTO_TEST_CASE(nothing_of_a_delivery_is_lost_on_disk) {
   CuttingDisk disk("letters-whole");
-  const auto table = DeadLetterDatabase::table(open(disk), "1/r");
+  const auto table = DeadLetterDatabase::table(database_on(disk), "1/r");
   keeps_what_it_is_told(*table);
 }
 
@@ -151,7 +151,7 @@ BOOST_AUTO_TEST_CASE(a_full_table_in_memory_takes_no_more_until_there_is_room) {
 
 BOOST_AUTO_TEST_CASE(accounts_and_regions_do_not_see_each_other) {
   CuttingDisk disk("letters-scopes");
-  const auto database = open(disk);
+  const auto database = database_on(disk);
   const auto one = DeadLetterDatabase::table(database, "1/r");
   const auto other = DeadLetterDatabase::table(database, "1/s");
   add(*one, "same");
@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(accounts_and_regions_do_not_see_each_other) {
 
 BOOST_AUTO_TEST_CASE(a_full_disk_is_told_in_words_and_loses_nothing) {
   CuttingDisk disk("letters-full");
-  const auto table = DeadLetterDatabase::table(open(disk), "1/r");
+  const auto table = DeadLetterDatabase::table(database_on(disk), "1/r");
   add(*table, "kept");
   disk.fill_after(0);
   const DeliveryResult refused = add(*table, "no room", "f", "\"" + std::string(100'000, 'x') + "\"");
@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(no_power_cut_loses_a_letter_that_was_taken) {
   for (int round = 0; round < 150; ++round) {
     disk.cut_after(1 + random() % 300);
     try {
-      const auto table = DeadLetterDatabase::table(open(disk), "1/r");
+      const auto table = DeadLetterDatabase::table(database_on(disk), "1/r");
       for (int i = 0; i < 60 && !disk.is_cut(); ++i) {
         const std::string id = "d" + std::to_string(next++);
         if (add(*table, id, id, std::string(random() % 5000, '1')).kind == DeliveryResult::Kind::kDelivered)
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(no_power_cut_loses_a_letter_that_was_taken) {
       // cut while it was opened
     }
     disk.restore(random);
-    const auto after = DeadLetterDatabase::table(open(disk), "1/r");
+    const auto after = DeadLetterDatabase::table(database_on(disk), "1/r");
     std::set<std::string> found;
     const auto letters = after->list({.limit = 100'000}).value();
     for (const DeadLetter& letter : letters) found.insert(letter.function_name);

@@ -10,7 +10,7 @@
 namespace lambed::testing {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // What close may take with a grace of 200 ms on a busy machine.
 constexpr auto kCloseBound = 5s;
@@ -32,9 +32,9 @@ struct CloseFixture : ScriptedFixture {
   }
   template <typename Action>
   void check_bounded(Action action) {
-    const auto begin = Clock::now();
+    const auto begin = SteadyClock::now();
     action();
-    BOOST_TEST((Clock::now() - begin < kCloseBound));
+    BOOST_TEST((SteadyClock::now() - begin < kCloseBound));
   }
 
   std::optional<Gateway> gateway{std::in_place, impatient(options())};

@@ -19,7 +19,7 @@ struct Evaluator : RubyFunction {
   }
 };
 
-std::string code(const std::string& text) { return json{{"code", text}}.dump(); }
+std::string call_of(const std::string& text) { return json{{"code", text}}.dump(); }
 
 }  // namespace
 
@@ -53,7 +53,7 @@ BOOST_AUTO_TEST_CASE(children_see_the_functions_variables_and_none_of_the_applic
   };
   for (const std::string& way : ways) {
     BOOST_TEST_CONTEXT(way) {
-      const Outcome outcome = environment.invoke(code(way));
+      const Outcome outcome = environment.invoke(call_of(way));
       BOOST_TEST(outcome.payload == R"("blue/")");
     }
   }
@@ -64,12 +64,12 @@ BOOST_AUTO_TEST_CASE(children_see_the_functions_variables_and_none_of_the_applic
 BOOST_AUTO_TEST_CASE(children_write_to_the_functions_log) {
   const Evaluator function;
   const HarnessEnvironment environment = function.open();
-  const Outcome outcome = environment.invoke(
-      code("[system('echo from system; echo wrong >&2'), system('exit 3'), $?.exitstatus, "
-           "system('no_such_program_here'), "
-           "system({ 'COLOUR' => 'red' }, 'echo $COLOUR'), system('echo joined >&2', err: :out), `echo oops "
-           ">&2; echo kept`, "
-           "fork { puts 'from fork'; warn 'fork warns' }.then { |pid| Process.wait2(pid)[1].success? }]"));
+  const Outcome outcome = environment.invoke(call_of(
+      "[system('echo from system; echo wrong >&2'), system('exit 3'), $?.exitstatus, "
+      "system('no_such_program_here'), "
+      "system({ 'COLOUR' => 'red' }, 'echo $COLOUR'), system('echo joined >&2', err: :out), `echo oops "
+      ">&2; echo kept`, "
+      "fork { puts 'from fork'; warn 'fork warns' }.then { |pid| Process.wait2(pid)[1].success? }]"));
   BOOST_TEST(outcome.payload == R"([true,false,3,null,true,true,"kept\n",true])");
   for (const char* const text : {"from system\n", "red\n", "joined\n", "from fork\n"}) {
     BOOST_TEST_CONTEXT(text) {
@@ -111,7 +111,7 @@ BOOST_AUTO_TEST_CASE(the_ends_of_children_are_told) {
       {"`cat`", R"("")"},
   };
   for (const auto& [text, expected] : cases) {
-    BOOST_TEST_CONTEXT(text) { BOOST_TEST(environment.invoke(code(text)).payload == expected); }
+    BOOST_TEST_CONTEXT(text) { BOOST_TEST(environment.invoke(call_of(text)).payload == expected); }
   }
   environment.close();
 }
@@ -121,9 +121,9 @@ BOOST_AUTO_TEST_CASE(the_applications_children_are_left_to_it) {
   if (child == 0) _exit(5);
   const Evaluator function;
   const HarnessEnvironment environment = function.open();
-  BOOST_TEST(environment.invoke(code("begin; Process.wait; rescue Errno::ECHILD; 'none'; end")).payload ==
+  BOOST_TEST(environment.invoke(call_of("begin; Process.wait; rescue Errno::ECHILD; 'none'; end")).payload ==
              R"("none")");
-  BOOST_TEST(environment.invoke(code("Process.wait(spawn('true')); Process.waitall")).payload == "[]");
+  BOOST_TEST(environment.invoke(call_of("Process.wait(spawn('true')); Process.waitall")).payload == "[]");
   environment.close();
   int status = 0;
   BOOST_TEST(waitpid(child, &status, 0) == child);
@@ -136,11 +136,11 @@ BOOST_AUTO_TEST_CASE(a_function_may_end_before_the_maker_of_its_thread_goes_on) 
   const Evaluator other;
   const HarnessEnvironment environment = other.open();
   environment.invoke(
-      code("class << Thread; alias_method :prompt_new, :new; def new(*a, &b) = prompt_new(*a, &b).tap { "
-           "sleep 0.2 }; end; 1"));
+      call_of("class << Thread; alias_method :prompt_new, :new; def new(*a, &b) = prompt_new(*a, &b).tap { "
+              "sleep 0.2 }; end; 1"));
   const Outcome outcome = RubyFunction("exit! 7\n").open_failing();
   environment.invoke(
-      code("class << Thread; alias_method :new, :prompt_new; remove_method :prompt_new; end; 1"));
+      call_of("class << Thread; alias_method :new, :prompt_new; remove_method :prompt_new; end; 1"));
   environment.close();
   BOOST_TEST(outcome.kind == LAMBED_OUTCOME_EXITED);
   BOOST_TEST(outcome.exit_code == 7);
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(ways_to_end_the_process_end_the_environment_alone) {
     BOOST_TEST_CONTEXT(one.text) {
       const Evaluator function;
       const HarnessEnvironment environment = function.open();
-      const Outcome outcome = environment.invoke(code(one.text));
+      const Outcome outcome = environment.invoke(call_of(one.text));
       BOOST_TEST(outcome.kind == LAMBED_OUTCOME_EXITED);
       BOOST_TEST(outcome.discards());
       BOOST_TEST(outcome.exit_code == one.exit_code);
@@ -202,10 +202,10 @@ BOOST_AUTO_TEST_CASE(traps_belong_to_the_environment) {
   const Evaluator function;
   const HarnessEnvironment environment = function.open();
   BOOST_TEST(environment
-                 .invoke(code("got = []; old = trap('USR1') { |n| got << n }; Process.kill('USR1', $$); "
-                              "[got == [Signal.list['USR1']], old, Signal.trap(:USR1, 'IGNORE').class]"))
+                 .invoke(call_of("got = []; old = trap('USR1') { |n| got << n }; Process.kill('USR1', $$); "
+                                 "[got == [Signal.list['USR1']], old, Signal.trap(:USR1, 'IGNORE').class]"))
                  .payload == R"([true,"DEFAULT","Proc"])");
-  BOOST_TEST(environment.invoke(code("Process.kill('USR1', $$); 'ignored'")).payload == R"("ignored")");
+  BOOST_TEST(environment.invoke(call_of("Process.kill('USR1', $$); 'ignored'")).payload == R"("ignored")");
   environment.close();
   struct sigaction after {};
   sigaction(SIGUSR1, nullptr, &after);
@@ -220,7 +220,7 @@ BOOST_AUTO_TEST_CASE(what_would_change_the_whole_application_is_refused) {
   for (const char* const text : {"Dir.chdir('/')", "Dir.chdir('/') { 1 }", "File.umask(0)", "Process.daemon",
                                  "Process.setsid", "Process.setrlimit(Process::RLIMIT_NOFILE, 10)"}) {
     BOOST_TEST_CONTEXT(text) {
-      const json document = json_of(environment.invoke(code(text)));
+      const json document = json_of(environment.invoke(call_of(text)));
       BOOST_TEST(document["errorType"] == "Function<NotImplementedError>");
     }
   }
@@ -233,10 +233,11 @@ BOOST_AUTO_TEST_CASE(what_would_change_the_whole_application_is_refused) {
 BOOST_AUTO_TEST_CASE(a_write_to_a_closed_socket_is_an_error_of_the_function) {
   const Evaluator function;
   const HarnessEnvironment environment = function.open();
-  BOOST_TEST(environment
-                 .invoke(code("require 'socket'; a, b = UNIXSocket.pair; b.close; "
-                              "begin; 10.times { a.write('x' * 65536) }; rescue Errno::EPIPE; 'told'; end"))
-                 .payload == R"("told")");
+  BOOST_TEST(
+      environment
+          .invoke(call_of("require 'socket'; a, b = UNIXSocket.pair; b.close; "
+                          "begin; 10.times { a.write('x' * 65536) }; rescue Errno::EPIPE; 'told'; end"))
+          .payload == R"("told")");
   environment.close();
 }
 

@@ -1,7 +1,8 @@
 """The Python package as its users meet it, twice: `pip install <checkout>` in a fresh virtual environment, in which tests/python
 run, and a wheel made from the sdist in another, in which the matrix of languages runs.
 
-python_package_test.py --source CHECKOUT --scratch FOLDER [--cc COMPILER --cxx COMPILER] [--matrix FILE] [ARGUMENT OF pytest...]
+python_package_test.py --source CHECKOUT --scratch FOLDER [--part checkout|sdist] [--cc COMPILER --cxx COMPILER] [--matrix FILE]
+                       [ARGUMENT OF pytest...]
 Ends with the line that tools/dev/tally.py counts. Needs the package registry (build requirements, pytest, mypy, uvloop).
 """
 
@@ -13,11 +14,13 @@ import sys
 import time
 import venv
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--source", type=Path, required=True)
 parser.add_argument("--scratch", type=Path, required=True)
+parser.add_argument("--part", choices=("checkout", "sdist"), help="one of the two; both can run at the same time")
 parser.add_argument("--cc")
 parser.add_argument("--cxx")
 parser.add_argument("--node-prefix", help="libnode's, where it is not the system's: an sdist cannot carry it")
@@ -31,6 +34,7 @@ ENVIRONMENT["PYTHONDONTWRITEBYTECODE"] = "1"
 # the one that it was built with). pip unpacks the sdist into TMPDIR.
 ENVIRONMENT |= {"CCACHE_BASEDIR": str(options.source), "CCACHE_NOHASHDIR": "1", "TMPDIR": str(options.scratch / "tmp")}
 ENVIRONMENT |= {name: value for name, value in (("CC", options.cc), ("CXX", options.cxx)) if value}
+NOTHING_COLLECTED = 5  # what pytest ends with when arguments such as -k leave nothing of these files
 BUILD_TOOLS = ["scikit-build-core>=0.10", "pybind11>=2.12"]  # as in pyproject.toml
 TEST_TOOLS = ["pytest>=8", "mypy>=1.10", "uvloop>=0.19"]
 TEN_LINES = """
@@ -72,17 +76,28 @@ def test_checkout() -> tuple[int, int]:
     step("pip install <checkout>", *pip, "install", options.source)
     step("test tools", *pip, "install", *TEST_TOOLS)
     step("lint of the generated errors", python, options.source / "tools/python/generate_errors.py", "--check")
-    report = options.scratch / "report.xml"
-    step(
-        "pytest", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
-        "-o", "faulthandler_timeout=120", f"--basetemp={options.scratch / 'pytest'}", *pytest_arguments,
+    tests = options.source / "tests/python"
+    # Who starts processes mostly waits for them: beside the others.
+    waiting = ["test_process.py", "test_package.py"]
+    rest = sorted(file.name for file in tests.glob("test_*.py") if file.name not in waiting)
+    with ThreadPoolExecutor() as pool:
+        counts = list(pool.map(run_pytest, (python, python), ("waiting", "rest"), (waiting, rest)))
+    return sum(run for run, _ in counts), sum(bad for _, bad in counts)
+
+
+def run_pytest(python: Path, name: str, files: list[str]) -> tuple[int, int]:
+    report = options.scratch / f"{name}.xml"
+    code = step(
+        f"pytest {' '.join(files)}", python, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}",
+        "-o", "faulthandler_timeout=120", f"--basetemp={options.scratch / name}", *files, *pytest_arguments,
         cwd=options.source / "tests/python", may_fail=True,
     )
     if not report.exists():
         raise Failed("pytest did not begin")
     suite = ElementTree.parse(report).getroot().find("testsuite")
     assert suite is not None
-    return int(suite.get("tests", "0")), int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+    bad = int(suite.get("failures", "0")) + int(suite.get("errors", "0"))
+    return int(suite.get("tests", "0")), bad or int(code not in (0, NOTHING_COLLECTED))
 
 
 def test_wheel_of_sdist() -> None:
@@ -112,15 +127,17 @@ def main() -> int:
     shutil.rmtree(options.scratch, ignore_errors=True)
     (options.scratch / "tmp").mkdir(parents=True)
     run, bad = 0, 0
-    try:
-        run, bad = test_checkout()
-    except Failed:
-        run, bad = 1, 1
-    try:
+    if options.part != "sdist":
+        try:
+            run, bad = test_checkout()
+        except Failed:
+            run, bad = 1, 1
+    if options.part != "checkout":
         run += 1
-        test_wheel_of_sdist()
-    except Failed:
-        bad += 1
+        try:
+            test_wheel_of_sdist()
+        except Failed:
+            bad += 1
     print(f"  {run - bad} test cases out of {run} passed")
     if bad:
         print(f"  {bad} test cases out of {run} failed")
