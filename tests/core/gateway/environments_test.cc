@@ -72,10 +72,10 @@ BOOST_AUTO_TEST_CASE(the_environment_that_worked_last_is_used_first) {
   BOOST_TEST(second_gate.await_waiting(1));
   second_gate.open();
   result_of(second);
-  BOOST_TEST(await([&] { return host().resting() == 1; }));
+  BOOST_TEST(await([&] { return host().resting() == 1 && gateway.status().idle == 1; }));
   first_gate.open();
   const long newest = environment_of(result_of(first));
-  BOOST_TEST(await([&] { return host().resting() == 2; }));
+  BOOST_TEST(await([&] { return host().resting() == 2 && gateway.status().idle == 2; }));
   for (int i = 0; i < 10; ++i) {
     BOOST_TEST(environment_of(gateway.invoke({.function = "hello"})) == newest);
   }
