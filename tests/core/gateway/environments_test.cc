@@ -218,6 +218,7 @@ BOOST_AUTO_TEST_CASE(provisioned_environments_do_not_expire) {
 BOOST_AUTO_TEST_CASE(the_longest_idle_environment_makes_room_at_the_limit) {
   GatewayOptions limited = options();
   limited.max_environments = 2;
+  limited.idle_expiry = 8s;  // what is beyond the limit is looked for four times in it
   Gateway gateway(limited);
   for (const char* const name : {"a", "b", "c"}) gateway.create_function(function(name, "stamp"));
   const long of_a = environment_of(gateway.invoke({.function = "a"}));
@@ -232,6 +233,7 @@ BOOST_AUTO_TEST_CASE(the_longest_idle_environment_makes_room_at_the_limit) {
 BOOST_AUTO_TEST_CASE(calls_beyond_the_limit_of_environments_are_answered_and_idle_ones_make_room) {
   GatewayOptions limited = options();
   limited.max_environments = 1;
+  limited.idle_expiry = 8s;  // what is beyond the limit is looked for four times in it
   Gateway gateway(limited);
   gateway.create_function(function("a", "stamp"));
   gateway.create_function(function("b", "stamp"));
