@@ -240,6 +240,8 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
     }
   }
   environment.init_turn.reset();
+  // The loop may sleep as long as an init or a call may take, which is longer than this environment's idle time may be.
+  if (is_usable) services_->loop->wake_by(now);
   if (came_back) services_->environments.came_back(environment.host());
   if (reopen) request_open(1);
   if (victim != nullptr) {

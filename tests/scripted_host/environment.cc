@@ -1,56 +1,22 @@
 #include "environment.h"
 
 #include <chrono>
-#include <condition_variable>
-#include <map>
 #include <mutex>
 #include <thread>
 
 namespace scripted {
-namespace {
-
-// Guards the gates; its condition also wakes sleepers that were interrupted.
-struct Gates {
-  struct Gate {
-    bool open = false;
-    long waiting = 0;
-  };
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::map<std::string, Gate, std::less<>> by_name;
-};
-
-Gates& gates() {
-  static Gates* const the_gates = new Gates;  // never destroyed: see World
-  return *the_gates;
-}
-
-}  // namespace
-
-World& world() {
-  static World* const the_world = new World;
-  return *the_world;
-}
 
 void open_gate(const std::string& name) {
-  const std::lock_guard lock(gates().mutex);
-  gates().by_name[name].open = true;
-  gates().changed.notify_all();
+  world().gate(name).open.store(true);
+  world().announce_change();
 }
 
-void close_gate(const std::string& name) {
-  const std::lock_guard lock(gates().mutex);
-  gates().by_name[name].open = false;
-}
+void close_gate(const std::string& name) { world().gate(name).open.store(false); }
 
-bool is_gate_open(const std::string& name) {
-  const std::lock_guard lock(gates().mutex);
-  return gates().by_name[name].open;
-}
+bool is_gate_open(const std::string& name) { return world().gate(name).open.load(); }
 
 long waiting_at(const std::string& name) {
-  const std::lock_guard lock(gates().mutex);
-  return gates().by_name[name].waiting;
+  return world().gate(name).waiting.load() + world().seated_at(World::key_of(name));
 }
 
 Environment::Environment(const lambed_environment_options& options)
@@ -65,20 +31,22 @@ Environment::Environment(const lambed_environment_options& options)
       log_group_(view(options.log_group)),
       log_stream_(view(options.log_stream)),
       memory_limit_(options.memory_limit),
-      serial_(++world().opened) {
+      serial_(++world().opened()) {
   for (std::size_t i = 0; i < options.layer_count; ++i) layers_.emplace_back(view(options.layers[i]));
   for (std::size_t i = 0; i < options.variable_count; ++i) {
     variables_.emplace_back(view(options.variables[i].name), view(options.variables[i].value));
   }
-  ++world().environments;
 }
 
 void Environment::start() {
   // The init can be interrupted from the moment `open` has returned, even if the thread has not run yet.
   running_.store(0);
+  ++world().environments;
   ++world().threads;
   std::thread([this] {
+    seat_ = world().take_seat();
     run();
+    World::leave(seat_);
     --world().environments;
     void* const user = user_;
     // Calls of interrupt and usage are allowed until `closed` has returned, so the object lives as long.
@@ -90,11 +58,12 @@ void Environment::start() {
 
 lambed_interrupt Environment::interrupt(std::uint64_t token) {
   ++world().interrupts;
-  // Under the lock, so that a sleeper that has just looked is not missed. It is never held for long.
-  const std::lock_guard lock(gates().mutex);
-  if (running_.load() != token) return LAMBED_INTERRUPT_STOPPED;
-  interrupted_.store(token);
-  gates().changed.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (running_ != token) return LAMBED_INTERRUPT_STOPPED;
+    interrupted_.store(token);
+  }
+  world().announce_change();
   return says_meanwhile_.load();
 }
 
@@ -115,13 +84,21 @@ void Environment::run() {
         invoke(invocation);
         break;
       case LAMBED_TAKE_NOTHING:
-        ++world().resting;
+        rest(true);
         core.wait(user_);
-        --world().resting;
+        rest(false);
         break;
       case LAMBED_TAKE_CLOSE:
         return;
     }
+  }
+}
+
+void Environment::rest(bool rests) {
+  if (seat_ == nullptr) {
+    world().resting += rests ? 1 : -1;
+  } else {
+    seat_->rests.store(rests);
   }
 }
 
@@ -145,7 +122,7 @@ bool Environment::open() {
 
 void Environment::invoke(const lambed_invocation& invocation) {
   const lambed_core& core = *world().core;
-  ++world().invocations;
+  ++world().invocations();
   ++served_;
   running_.store(invocation.token);
   const std::string_view event = view(invocation.event);
@@ -165,7 +142,7 @@ void Environment::invoke(const lambed_invocation& invocation) {
     }
   }
   {
-    const std::lock_guard lock(gates().mutex);  // orders this with an interrupt that is just being asked for
+    const std::lock_guard lock(mutex_);  // orders this with an interrupt that is just being asked for
     running_.store(kNothingRuns);
   }
   const lambed_outcome outcome = outcome_of(answer);
@@ -194,18 +171,35 @@ lambed_outcome Environment::outcome_of(const Answer& answer) const {
 
 bool Environment::pass_time(long milliseconds, bool heeds_interrupts) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
-  std::unique_lock lock(gates().mutex);
-  gates().changed.wait_until(lock, until, [&] { return heeds_interrupts && is_interrupted(); });
-  return !(heeds_interrupts && is_interrupted());
+  for (;;) {
+    const std::uint32_t seen = world().changes();
+    if (heeds_interrupts && is_interrupted()) return false;
+    const auto left = std::chrono::nanoseconds(until - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return true;
+    world().await_change(seen, left);
+  }
 }
 
 bool Environment::pass_gate(std::string_view name, bool heeds_interrupts) {
-  std::unique_lock lock(gates().mutex);
-  Gates::Gate& gate = gates().by_name[std::string(name)];  // a map's elements stay where they are
-  ++gate.waiting;
-  gates().changed.wait(lock, [&] { return gate.open || (heeds_interrupts && is_interrupted()); });
-  --gate.waiting;
-  return !(heeds_interrupts && is_interrupted());
+  Gate& gate = world().gate(name);
+  if (seat_ == nullptr) {
+    ++gate.waiting;
+  } else {
+    seat_->waits_at.store(World::key_of(name));
+  }
+  bool is_stopped = false;
+  for (;;) {
+    const std::uint32_t seen = world().changes();
+    is_stopped = heeds_interrupts && is_interrupted();
+    if (is_stopped || gate.open.load()) break;
+    world().await_change(seen, -1);
+  }
+  if (seat_ == nullptr) {
+    --gate.waiting;
+  } else {
+    seat_->waits_at.store(0);
+  }
+  return !is_stopped;
 }
 
 }  // namespace scripted

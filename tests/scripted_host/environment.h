@@ -6,27 +6,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "script.h"
+#include "world.h"
 
 namespace scripted {
-
-// What outlives every environment: gates, counters, the core's table. Never destroyed, because a thread that
-// is stuck for ever may still look at it while the process exits.
-struct World {
-  const lambed_core* core = nullptr;
-  std::atomic<long> environments{0};
-  std::atomic<long> threads{0};
-  std::atomic<long> resting{0};
-  std::atomic<long> opened{0};
-  std::atomic<long> invocations{0};
-  std::atomic<long> interrupts{0};
-};
-World& world();
 
 void open_gate(const std::string& name);
 void close_gate(const std::string& name);
@@ -64,6 +53,7 @@ class Environment {
 
   void run();
   bool open();
+  void rest(bool rests);
   void invoke(const lambed_invocation& invocation);
 
   // Carries out one step. False: interrupted, the script ends here.
@@ -83,6 +73,7 @@ class Environment {
   std::string identity_document(const lambed_invocation& invocation) const;
 
   void* user_;
+  Seat* seat_ = nullptr;  // in a worker, once its thread runs
   std::string function_name_, function_version_, function_id_, code_id_, runtime_, handler_, task_root_,
       log_group_, log_stream_;
   std::vector<std::string> layers_;
@@ -91,6 +82,7 @@ class Environment {
   long serial_;
   long served_ = 0;
   std::atomic<std::uint64_t> memory_peak_{1 << 20};
+  std::mutex mutex_;  // held while one of the two that follow is changed after a look at the other
   std::atomic<std::uint64_t> running_{kNothingRuns};
   std::atomic<std::uint64_t> interrupted_{kNothingRuns -
                                           1};  // differs from running_ until somebody interrupts

@@ -11,15 +11,6 @@
 
 #define SCRIPTED_EXPORT extern "C" __attribute__((visibility("default")))
 
-// Built twice: the other one is a VM whose environments share everything, as Ruby's do.
-#ifdef SCRIPTED_SHARES_NAMESPACE
-#define SCRIPTED_LANGUAGE "scriptedshared"
-#define SCRIPTED_TRAITS LAMBED_HOST_SHARED_NAMESPACE
-#else
-#define SCRIPTED_LANGUAGE "scripted"
-#define SCRIPTED_TRAITS 0u
-#endif
-
 namespace scripted {
 namespace {
 
@@ -104,6 +95,9 @@ const lambed_host_api kApi = {sizeof(lambed_host_api),
                               nullptr,  // before_fork: there is no interpreter to copy, `start` costs nothing
                               nullptr};  // after_fork
 
+// When the plugin is loaded: in the process of the tests before there are launchers, in a launcher before there are workers.
+const World& g_world = world();
+
 }  // namespace
 }  // namespace scripted
 
@@ -114,9 +108,15 @@ SCRIPTED_EXPORT const lambed_host_api* lambed_host_entry(uint32_t core_abi) {
 SCRIPTED_EXPORT void scripted_open_gate(const char* name) { scripted::open_gate(name); }
 SCRIPTED_EXPORT void scripted_close_gate(const char* name) { scripted::close_gate(name); }
 SCRIPTED_EXPORT long scripted_waiting_at(const char* name) { return scripted::waiting_at(name); }
-SCRIPTED_EXPORT long scripted_environments() { return scripted::world().environments.load(); }
-SCRIPTED_EXPORT long scripted_threads() { return scripted::world().threads.load(); }
-SCRIPTED_EXPORT long scripted_resting() { return scripted::world().resting.load(); }
-SCRIPTED_EXPORT long scripted_opened() { return scripted::world().opened.load(); }
-SCRIPTED_EXPORT long scripted_invocations() { return scripted::world().invocations.load(); }
+SCRIPTED_EXPORT long scripted_environments() {
+  return scripted::world().environments.load() + scripted::world().seated();
+}
+SCRIPTED_EXPORT long scripted_threads() {
+  return scripted::world().threads.load() + scripted::world().seated();
+}
+SCRIPTED_EXPORT long scripted_resting() {
+  return scripted::world().resting.load() + scripted::world().seated_and_resting();
+}
+SCRIPTED_EXPORT long scripted_opened() { return scripted::world().opened().load(); }
+SCRIPTED_EXPORT long scripted_invocations() { return scripted::world().invocations().load(); }
 SCRIPTED_EXPORT long scripted_interrupts() { return scripted::world().interrupts.load(); }

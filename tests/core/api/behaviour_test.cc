@@ -1,7 +1,7 @@
 // Behaviour of the REST API as data: tests/core/api/behaviour/*.json. Each file is one story against a fresh server, told over
 // a real connection.
 //
-//   {"story": "...", "settles": true, "isolation": "process", "networks": {"Vpcs": [..]}, "steps": [
+//   {"story": "...", "settles": true, "isolation": "process" (else the one that is tested), "networks": {"Vpcs": [..]}, "steps": [
 //     {"it": "creates a function", "request": "POST /2015-03-31/functions", "headers": {..}, "body": {..} or "raw": "text",
 //      "status": 201, "answer": {..}, "answer_headers": {"X-Amz-Executed-Version": "1"}, "keep": {"rev": "/RevisionId"}}]}
 //
@@ -36,7 +36,10 @@ class Story {
     api::ApiOptions options;
     options.settles = story.value("settles", true);
     options.gateway.close_grace = std::chrono::milliseconds(500);
-    if (story.value("isolation", "") == "process") options.isolation = Isolation::kProcess;
+    options.isolation = lambed::testing::tested_isolation();
+    if (story.contains("isolation"))
+      options.isolation =
+          story["isolation"].get<std::string>() == "process" ? Isolation::kProcess : Isolation::kInProcess;
     if (story.contains("networks"))
       options.gateway.networks = model::vpcs_from_json(story["networks"].dump()).value();
     api_ = std::make_unique<api::Api>(options);

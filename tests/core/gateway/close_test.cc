@@ -104,7 +104,9 @@ BOOST_AUTO_TEST_CASE(runaway_handlers_do_not_hold_it_up) {
   gate.open();
 }
 
-BOOST_AUTO_TEST_CASE(destruction_with_runaway_handlers_ends_and_they_may_end_later) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(destruction_with_runaway_handlers_ends_and_they_may_end_later,
+                     *boost::unit_test::label("in_process")) {
   Gate gate;
   auto stuck = start("gate=" + gate.name() + ";print=still here");
   BOOST_TEST(gate.await_waiting(1));

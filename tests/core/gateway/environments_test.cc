@@ -91,10 +91,10 @@ BOOST_AUTO_TEST_CASE(the_environment_that_worked_last_is_used_first) {
   BOOST_TEST(second_gate.await_waiting(1));
   second_gate.open();
   result_of(second);
-  BOOST_TEST(await([&] { return host().resting() == 1; }));
+  BOOST_TEST(await([&] { return host().resting() == 1 && gateway.status().idle == 1; }));
   first_gate.open();
   const long newest = environment_of(result_of(first));
-  BOOST_TEST(await([&] { return host().resting() == 2; }));
+  BOOST_TEST(await([&] { return host().resting() == 2 && gateway.status().idle == 2; }));
   for (int i = 0; i < 10; ++i) {
     BOOST_TEST(environment_of(gateway.invoke({.function = "hello"})) == newest);
   }
@@ -237,6 +237,7 @@ BOOST_AUTO_TEST_CASE(provisioned_environments_do_not_expire) {
 BOOST_AUTO_TEST_CASE(the_longest_idle_environment_makes_room_at_the_limit) {
   GatewayOptions limited = options();
   limited.max_environments = 2;
+  limited.idle_expiry = 8s;  // what is beyond the limit is looked for four times in it
   Gateway gateway(limited);
   for (const char* const name : {"a", "b", "c"}) gateway.create_function(function(name, "stamp"));
   const long of_a = environment_of(gateway.invoke({.function = "a"}));
@@ -251,6 +252,7 @@ BOOST_AUTO_TEST_CASE(the_longest_idle_environment_makes_room_at_the_limit) {
 BOOST_AUTO_TEST_CASE(calls_beyond_the_limit_of_environments_are_answered_and_idle_ones_make_room) {
   GatewayOptions limited = options();
   limited.max_environments = 1;
+  limited.idle_expiry = 8s;  // what is beyond the limit is looked for four times in it
   Gateway gateway(limited);
   gateway.create_function(function("a", "stamp"));
   gateway.create_function(function("b", "stamp"));

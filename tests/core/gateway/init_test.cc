@@ -124,7 +124,9 @@ BOOST_AUTO_TEST_CASE(an_init_that_hangs_is_stopped_and_answered) {
   BOOST_TEST(await([&] { return host().environments() == 0; }));
 }
 
-BOOST_AUTO_TEST_CASE(an_init_that_cannot_be_interrupted_is_abandoned) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(an_init_that_cannot_be_interrupted_is_abandoned,
+                     *boost::unit_test::label("in_process")) {
   Gate gate;
   CreateFunctionRequest request = function("hello", "init-gate=" + gate.name() + ";echo");
   request.timeout_s = 1;

@@ -179,7 +179,9 @@ BOOST_AUTO_TEST_CASE(logs_of_invocations_at_the_same_time_do_not_mix) {
   for (const StoredLogRecord& record : log->records("other")) BOOST_TEST(record.function_name == "other");
 }
 
-BOOST_AUTO_TEST_CASE(output_of_an_abandoned_handler_never_reaches_another_invocation_s_tail) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(output_of_an_abandoned_handler_never_reaches_another_invocation_s_tail,
+                     *boost::unit_test::label("in_process")) {
   GatewayOptions impatient = options();
   impatient.interrupt_grace = 50ms;
   Gateway other(impatient);

@@ -105,7 +105,9 @@ BOOST_AUTO_TEST_CASE(a_response_of_the_greatest_size_passes_and_one_byte_more_do
 BOOST_AUTO_TEST_CASE(a_completion_that_comes_twice_counts_once) {
   const std::uint64_t late = gateway.status().late_completions;
   BOOST_TEST(run("twice;text=once").payload == "\"once\"");
-  BOOST_TEST(await([&] { return gateway.status().late_completions == late + 1; }));
+  // A worker keeps the second one to itself.
+  const std::uint64_t counted = tested_isolation() == Isolation::kInProcess ? 1 : 0;
+  BOOST_TEST(await([&] { return gateway.status().late_completions == late + counted; }));
   BOOST_TEST(run("text=next").payload == "\"next\"");
   BOOST_TEST(gateway.usage("hello").requests == 2u);
 }

@@ -22,6 +22,7 @@
 
 #include "scripted_host/scripted_host.h"
 #include "support/host_harness.h"
+#include "support/sanitized.h"
 
 namespace lambed::testing {
 
@@ -37,6 +38,13 @@ bool await(Condition condition, std::chrono::milliseconds patience = kPatience) 
     std::this_thread::sleep_for(1ms);
   }
   return true;
+}
+
+// Which isolation the suite is run with (tests/CMakeLists.txt). Cases with the label in_process are not run with `process`; each
+// says why.
+inline Isolation tested_isolation() {
+  const char* const word = std::getenv("LAMBED_TEST_ISOLATION");
+  return word != nullptr && std::string_view(word) == "process" ? Isolation::kProcess : Isolation::kInProcess;
 }
 
 // The scripted host's own symbols. Loading the plugin here, before any gateway does, tells the gateways where
@@ -133,11 +141,15 @@ struct ScriptedFixture {
     return result;
   }
   CreateFunctionRequest function(const std::string& name, const std::string& script) const {
-    return {.name = name,
-            .runtime = "scripted1.0",
-            .handler = script,
-            .code = Code::directory(code.path()),
-            .timeout_s = 20};
+    CreateFunctionRequest request{.name = name,
+                                  .runtime = "scripted1.0",
+                                  .handler = script,
+                                  .code = Code::directory(code.path()),
+                                  .timeout_s = 20};
+    request.isolation = tested_isolation();
+    // A sanitizer's own memory counts as well.
+    if (kIsSanitized && request.isolation == Isolation::kProcess) request.memory_mb = 1024;
+    return request;
   }
 
   TemporaryFolder code;

@@ -19,7 +19,8 @@ std::string timeout_document(const std::string& request_id, const std::string& s
 
 struct TimeoutFixture : ScriptedFixture {
   static GatewayOptions patient(GatewayOptions options) {
-    options.interrupt_grace = 100ms;
+    // A worker is killed, and that is waited for as long as the machine is busy.
+    if (tested_isolation() == Isolation::kInProcess) options.interrupt_grace = 100ms;
     options.close_grace = 200ms;
     options.max_abandoned_environments = 3;
     return options;
@@ -102,7 +103,9 @@ BOOST_AUTO_TEST_CASE(the_handler_is_told_its_deadline) {
   BOOST_TEST(seen["deadline_epoch_ms"].get<long>() <= now + 5000);
 }
 
-BOOST_AUTO_TEST_CASE(what_cannot_be_interrupted_is_abandoned_and_its_late_answer_ignored) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(what_cannot_be_interrupted_is_abandoned_and_its_late_answer_ignored,
+                     *boost::unit_test::label("in_process")) {
   create("hello", "stamp");
   Gate gate;
   check_timed_out(run("gate=" + gate.name() + ";text=too late"));
@@ -119,7 +122,9 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_interrupted_is_abandoned_and_its_late_answer
   BOOST_TEST(gateway.invoke({.function = "hello", .payload = do_script("text=next")}).payload == "\"next\"");
 }
 
-BOOST_AUTO_TEST_CASE(what_waits_for_its_interpreters_lock_gets_more_time_but_not_for_ever) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(what_waits_for_its_interpreters_lock_gets_more_time_but_not_for_ever,
+                     *boost::unit_test::label("in_process")) {
   GatewayOptions impatient = options();
   impatient.interrupt_grace = 300ms;
   Gateway other(impatient);
@@ -138,7 +143,9 @@ BOOST_AUTO_TEST_CASE(what_waits_for_its_interpreters_lock_gets_more_time_but_not
 
 // One stuck handler of a VM that all functions of a language share takes all its environments with it. They are given up as a
 // whole, and must not use up what other languages may leave behind.
-BOOST_AUTO_TEST_CASE(abandoned_environments_of_one_shared_vm_count_as_one) {
+// In workers no VM is shared.
+BOOST_AUTO_TEST_CASE(abandoned_environments_of_one_shared_vm_count_as_one,
+                     *boost::unit_test::label("in_process")) {
   CreateFunctionRequest request = function("shared", "stamp");
   request.runtime = "scriptedshared1.0";
   request.timeout_s = 1;
@@ -158,7 +165,9 @@ BOOST_AUTO_TEST_CASE(abandoned_environments_of_one_shared_vm_count_as_one) {
   BOOST_TEST(await([&] { return gateway.status().abandoned == 0; }));
 }
 
-BOOST_AUTO_TEST_CASE(a_handler_that_stops_late_but_within_the_grace_is_not_abandoned) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(a_handler_that_stops_late_but_within_the_grace_is_not_abandoned,
+                     *boost::unit_test::label("in_process")) {
   GatewayOptions very_patient = options();
   very_patient.interrupt_grace = 15s;
   Gateway other(very_patient);
@@ -183,7 +192,9 @@ BOOST_AUTO_TEST_CASE(a_limit_is_kept_after_a_quiet_time_too) {
   check_timed_out(run("sleep=60000"));
 }
 
-BOOST_AUTO_TEST_CASE(a_host_that_cannot_interrupt_at_all_is_abandoned) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(a_host_that_cannot_interrupt_at_all_is_abandoned,
+                     *boost::unit_test::label("in_process")) {
   create("hello", "echo");
   Gate gate;
   check_timed_out(run("deaf=" + gate.name()));
@@ -192,7 +203,9 @@ BOOST_AUTO_TEST_CASE(a_host_that_cannot_interrupt_at_all_is_abandoned) {
   BOOST_TEST(await([&] { return gateway.status().abandoned == 0; }));
 }
 
-BOOST_AUTO_TEST_CASE(abandoned_environments_are_borne_up_to_a_limit_and_then_the_error_says_so) {
+// A worker is killed: nothing of it is left to be abandoned.
+BOOST_AUTO_TEST_CASE(abandoned_environments_are_borne_up_to_a_limit_and_then_the_error_says_so,
+                     *boost::unit_test::label("in_process")) {
   create("hello", "echo");
   create("other", "echo");
   BOOST_TEST(gateway.invoke({.function = "other"}).ok());

@@ -45,13 +45,16 @@ BOOST_AUTO_TEST_CASE(new_code_reaches_the_next_call) {
   other.write("main.script", "other code");
   gateway.update_function_code({.name = "hello", .code = Code::directory(other.path())});
   const json after = run();
-  BOOST_TEST(before["task_root"] == code.path());
-  BOOST_TEST(after["task_root"] == other.path());
+  if (tested_isolation() == Isolation::kInProcess) {  // workers have it at /var/task, whatever it is
+    BOOST_TEST(before["task_root"] == code.path());
+    BOOST_TEST(after["task_root"] == other.path());
+  }
   BOOST_TEST(before["code_id"] != after["code_id"]);
   BOOST_TEST(before["function_id"] == after["function_id"]);
 }
 
-BOOST_AUTO_TEST_CASE(the_files_of_code_that_is_gone_are_removed) {
+// A worker cannot tell where on the machine its code lies.
+BOOST_AUTO_TEST_CASE(the_files_of_code_that_is_gone_are_removed, *boost::unit_test::label("in_process")) {
   GatewayOptions hasty = options();
   hasty.idle_expiry = 1s;
   Gateway other(hasty);
