@@ -194,6 +194,7 @@ BOOST_AUTO_TEST_CASE(a_worker_that_waited_has_the_heap_limit_of_its_function_and
         BOOST_TEST_REQUIRE(result.ok(), result.payload);
         const json seen = json::parse(result.payload);
         expect_heap_of(seen, 192);
+        BOOST_TEST(seen["cwd"] == seen["root"]);
         // Seccomp and Landlock alone: paths are the machine's, and no worker can wait there.
         if (seen["root"] != "/var/task") return;
         has_waited = seen["up"].get<double>() > took;
