@@ -3,18 +3,33 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <utility>
+#include <ctime>
+#include <iterator>
 
 namespace lambed::invocation {
 
 namespace {
 
-// Several times what an ordinary init takes.
-constexpr std::chrono::milliseconds kLongestTurn{250};
+// Several times what an ordinary init takes. Then, and again each time as much later, one looks whether it still counts.
+constexpr std::chrono::milliseconds kUsualTurn{250};
+// Of inits that may be what keeps the processors busy. Whatever it is, others get on a few a second.
+constexpr std::chrono::seconds kLongestTurn{1};
+// Share of all processors' time that this process has used: the rest is left to those who would wake up.
+constexpr double kBusy = 0.7;
+
+double processors() { return std::max(1u, std::thread::hardware_concurrency()); }
 
 }  // namespace
 
-Opener::Opener() : state_(std::make_shared<State>()) {}
+Opener::Opener(ProcessorTime processor_time) : state_(std::make_shared<State>(std::move(processor_time))) {}
+
+Opener::ProcessorTime Opener::time_of_this_process() {
+  return [] {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+  };
+}
 
 Opener::~Opener() { stop(); }
 
@@ -55,23 +70,38 @@ std::function<void()> Opener::take_next(const std::shared_ptr<State>& state) {
   const Clock::time_point now = Clock::now();
   for (auto& [kind, line] : state->lines) {
     if (line.waiting.empty()) continue;
-    std::erase_if(line.under_way, [now](const auto& turn) { return turn.second <= now; });
+    for (auto turn = line.under_way.begin(); turn != line.under_way.end();)
+      turn = state->is_over(turn->second, now) ? line.under_way.erase(turn) : std::next(turn);
     if (line.under_way.size() >= line.at_once && !state->stopping) continue;
     Begin begin = std::move(line.waiting.front());
     line.waiting.pop_front();
     const std::uint64_t id = state->next_turn++;
-    line.under_way.emplace(id, now + kLongestTurn);
+    line.under_way.emplace(id, Turn{now, now, state->processor_time(), now + kUsualTurn});
     return
         [begin = std::move(begin), turn = make_turn(state, kind, id)]() mutable { begin(std::move(turn)); };
   }
   return {};
 }
 
-Opener::Clock::time_point Opener::State::next_expiry() const {
+bool Opener::State::is_over(Turn& turn, Clock::time_point now) const {
+  if (now < turn.next_look) return false;
+  if (now - turn.begun >= kLongestTurn) return true;
+  const std::chrono::nanoseconds used = processor_time();
+  const double share =
+      static_cast<double>((used - turn.processors).count()) /
+      (static_cast<double>(std::chrono::nanoseconds(now - turn.looked).count()) * processors());
+  if (share < kBusy) return true;
+  turn.looked = now;
+  turn.processors = used;
+  turn.next_look = now + kUsualTurn;
+  return false;
+}
+
+Opener::Clock::time_point Opener::State::next_look() const {
   Clock::time_point next = Clock::time_point::max();
   for (const auto& [kind, line] : lines) {
-    if (!line.waiting.empty() && !line.under_way.empty())
-      next = std::min(next, line.under_way.begin()->second);
+    if (line.waiting.empty()) continue;
+    for (const auto& [id, turn] : line.under_way) next = std::min(next, turn.next_look);
   }
   return next;
 }
@@ -88,7 +118,7 @@ void Opener::run(const std::shared_ptr<State>& state) {
       continue;
     }
     if (state->stopping) return;
-    const Clock::time_point until = state->next_expiry();
+    const Clock::time_point until = state->next_look();
     if (until == Clock::time_point::max()) {
       state->changed.wait(lock);
     } else {

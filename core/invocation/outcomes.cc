@@ -1,8 +1,10 @@
 #include "invocation/outcomes.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "telemetry/platform_lines.h"
@@ -12,6 +14,28 @@ namespace {
 
 std::string_view text_of(lambed_slice s) {
   return s.data == nullptr ? std::string_view() : std::string_view(s.data, s.size);
+}
+
+// A result from here on needs more pages than an allocator keeps. Where each is made at its first touch, that costs ten times the copy
+// itself on virtual machines; made together, and large ones, a tenth of that.
+constexpr std::size_t kManyPages = std::size_t{1} << 20;
+constexpr std::uintptr_t kPageBytes = 4096;
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+void copy_payload(std::string& to, std::string_view from) {
+  if (from.size() >= kManyPages) {
+    to.reserve(from.size());
+    const std::uintptr_t begin =
+        (reinterpret_cast<std::uintptr_t>(to.data()) + kPageBytes - 1) & ~(kPageBytes - 1);
+    const std::uintptr_t end =
+        (reinterpret_cast<std::uintptr_t>(to.data()) + from.size()) & ~(kPageBytes - 1);
+    // Advice: where the kernel does not take it, the pages come one by one.
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_WRITE);
+  }
+  to.assign(from);
 }
 
 // As Go's os.ProcessState prints it, which is what Lambda shows.
@@ -94,7 +118,7 @@ Answer answer_of(const lambed_outcome& outcome, std::string_view request_id, con
       }
       answer.failed = false;
       answer.binary = (outcome.flags & LAMBED_OUTCOME_BINARY) != 0;
-      answer.payload.assign(text_of(outcome.payload));
+      copy_payload(answer.payload, text_of(outcome.payload));
       return answer;
     case LAMBED_OUTCOME_FUNCTION_ERROR:
       answer.error_type.assign(text_of(outcome.error_type));

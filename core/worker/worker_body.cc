@@ -1,5 +1,6 @@
 #include "worker/worker_body.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -49,6 +50,15 @@ void set_environment(const channel::Pairs& variables) {
   for (const auto& [name, value] : variables) setenv(name.c_str(), value.c_str(), 1);
 }
 
+// Left alone, glibc gives the memory of each large event and result back to the system and gets it page by page for the next:
+// 2,900 faults for one of 6 MB. It is the function's own memory, and ends with it.
+void keep_memory_of_payloads() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 16 * 1024 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 32 * 1024 * 1024);
+#endif
+}
+
 void refuse(WorkerCore& core, std::string_view message) {
   lambed_outcome outcome{};
   outcome.size = sizeof outcome;
@@ -74,6 +84,7 @@ StartedPlugin start_plugin(const Plugin& plugin) {
 
 int run_worker(const Plugin& plugin, std::optional<StartedPlugin> started, const channel::Spawn& spawn,
                const sandbox::Inside& inside, WorkerStreams streams) {
+  keep_memory_of_payloads();
   // A forked interpreter wants to know at once; one that is to be started wants to see the function's variables.
   if (!started && plugin.runs_before_fork()) started = start_plugin(plugin);
   dup2(streams.output.get(), STDOUT_FILENO);

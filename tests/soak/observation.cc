@@ -125,26 +125,37 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-Curve::Curve(std::function<std::optional<double>()> measure) {
-  thread_ = std::thread([this, measure = std::move(measure)] {
+std::array<double, kCounted> environments_here() {
+  std::array<double, kCounted> count = {};
+  std::error_code ended;
+  for (const auto& entry : fs::directory_iterator("/proc/self/task", ended)) {
+    std::string name;
+    if (std::ifstream file(entry.path() / "comm"); !std::getline(file, name)) continue;
+    if (name == "lambed-python") ++count[0];
+    if (name == "lambed-node") ++count[1];
+    // Ruby names its threads after a file and a line.
+    if (name.find(".rb") != std::string::npos) ++count[2];
+  }
+  return count;
+}
+
+MemoryCurve::MemoryCurve(std::chrono::nanoseconds duration, std::function<bool()> is_time) {
+  thread_ = std::thread([this, duration, is_time = std::move(is_time)] {
+    const auto begin = std::chrono::steady_clock::now();
     while (!stopping_.load()) {
-      samples_.push_back(measure());
+      if (is_time()) {
+        const std::chrono::nanoseconds since = std::chrono::steady_clock::now() - begin;
+        samples_.push_back({static_cast<double>(since.count()) / static_cast<double>(duration.count()),
+                            static_cast<double>(resident_kb()), environments_here()});
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(25));
     }
   });
 }
 
-void Curve::stop() {
+void MemoryCurve::stop() {
   stopping_.store(true);
   if (thread_.joinable()) thread_.join();
-}
-
-std::vector<double> Curve::of_quarter(int which) const {
-  const auto size = static_cast<std::ptrdiff_t>(samples_.size());
-  std::vector<double> values;
-  for (auto at = samples_.begin() + size * which / 4; at != samples_.begin() + size * (which + 1) / 4; ++at)
-    if (*at) values.push_back(**at);
-  return values;
 }
 
 }  // namespace lambed::soak

@@ -1,13 +1,15 @@
 // What the kernel says about this process.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "soak/flatness.h"
 
 namespace lambed::soak {
 
@@ -29,23 +31,24 @@ Allocated allocated_kb();
 double processor_seconds();
 double median(std::vector<double> values);
 
-// Measures something forty times a second until it is stopped. A measure may have nothing to say at the moment.
-class Curve {
+// Of Python, Node.js and Ruby, by the threads of this process: each has one there, but for those that run in workers.
+std::array<double, kCounted> environments_here();
+
+// Measures the memory forty times a second until it is stopped, whenever `is_time` says that it tells something. Its own thread
+// has all of it until then.
+class MemoryCurve {
  public:
-  explicit Curve(std::function<std::optional<double>()> measure);
-  ~Curve() { stop(); }
-  Curve(const Curve&) = delete;
-  Curve& operator=(const Curve&) = delete;
+  MemoryCurve(std::chrono::nanoseconds duration, std::function<bool()> is_time);
+  ~MemoryCurve() { stop(); }
+  MemoryCurve(const MemoryCurve&) = delete;
+  MemoryCurve& operator=(const MemoryCurve&) = delete;
   void stop();
-  // Median of the quarter 0 to 3, and how many samples it has. After stop.
-  double quarter(int which) const { return median(of_quarter(which)); }
-  std::size_t samples(int which) const { return of_quarter(which).size(); }
+  // After stop.
+  const std::vector<MemorySample>& samples() const { return samples_; }
 
  private:
   std::atomic<bool> stopping_{false};
-  std::vector<double> of_quarter(int which) const;
-
-  std::vector<std::optional<double>> samples_;
+  std::vector<MemorySample> samples_;
   std::thread thread_;
 };
 

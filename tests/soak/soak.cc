@@ -3,8 +3,8 @@
 // in workers, and misbehave in every way there is.
 //
 // Exit status 0 only when every call was answered exactly once and with the right document, the memory stayed flat (the last
-// quarter's median at most 3 % above the second's, of samples taken while no call runs that takes memory on purpose; more where
-// more environments are open), and no environment, thread, file, process or control group is left at the end.
+// quarter's median at most 3 % above the second's, of samples taken while no call runs that takes memory on purpose, with what
+// environments take that were more or fewer left out: soak/flatness.h), and no environment, thread, file, process or control group is left at the end.
 #include <lambed/gateway.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -22,6 +22,7 @@
 #include <string>
 #include <thread>
 
+#include "soak/flatness.h"
 #include "soak/functions.h"
 #include "soak/load.h"
 #include "soak/observation.h"
@@ -111,6 +112,23 @@ void print(const LoadTally& tally, double seconds) {
       tally.calls, static_cast<double>(tally.calls) / seconds,
       100.0 * static_cast<double>(bad) / static_cast<double>(std::max(tally.calls, 1L)), tally.broken,
       tally.absent);
+}
+
+void print(const Flatness& flatness) {
+  std::printf("resident memory by quarter, MB:");
+  for (std::size_t i = 0; i < kQuarters; ++i)
+    std::printf(" %.1f (%.0f environments, %zu samples)", flatness.median_kb[i] / 1024,
+                flatness.environments[i], flatness.samples[i]);
+  std::printf(
+      "\n  as with the average number of environments (%.1f MB each of Python, %.1f of Node.js, %.1f of "
+      "Ruby):",
+      flatness.kb_each[0] / 1024, flatness.kb_each[1] / 1024, flatness.kb_each[2] / 1024);
+  for (const double kb : flatness.comparable_kb) std::printf(" %.1f", kb / 1024);
+  if (flatness.samples[1] > 0 && flatness.samples[3] > 0)
+    std::printf("; the last is %+.1f %% of the second\n",
+                100 * (flatness.comparable_kb[3] / flatness.comparable_kb[1] - 1));
+  else
+    std::printf("; too short to compare\n");
 }
 
 class OwnTemporaryFolder {
@@ -218,9 +236,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   std::optional<Gateway> owner(std::in_place, options);
   Gateway& gateway = *owner;
   LoadTally tally;
-  double quarters[4] = {};
-  double environments[4] = {};
-  std::size_t samples[4] = {};
+  Flatness flatness;
   double took = 0;
   {
     Functions functions(gateway);
@@ -230,14 +246,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     std::this_thread::sleep_for(warm_up_time);
     const auto begin = std::chrono::steady_clock::now();
     // What an evil call takes while it runs says nothing about what is kept.
-    Curve memory([&load]() -> std::optional<double> {
-      if (!load.is_light()) return std::nullopt;
-      return static_cast<double>(resident_kb());
-    });
-    Curve open([&gateway]() -> std::optional<double> {
-      const GatewayStatus status = gateway.status();
-      return static_cast<double>(status.idle + status.busy + status.interrupting + status.abandoned);
-    });
+    MemoryCurve memory(soak.duration, [&load] { return load.is_light(); });
     const auto end = begin + soak.duration;
     long known = 0;
     auto told = begin;
@@ -255,16 +264,11 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
         break;  // it hangs: the rest is no use
     }
     memory.stop();
-    open.stop();
     took = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin + warm_up_time).count();
     functions.stop_changing();
     verdict.check(load.drain(kDrainPatience), "calls got no answer");
     tally = load.tally();
-    for (int i = 0; i < 4; ++i) {
-      quarters[i] = memory.quarter(i);
-      environments[i] = open.quarter(i);
-      samples[i] = memory.samples(i);
-    }
+    flatness = flatness_of(memory.samples());
     verdict.check(functions.problem().empty(), "a function could not be changed: " + functions.problem());
     std::printf("%ld changes of functions\n", functions.changes());
     const GatewayStatus status = gateway.status();
@@ -278,13 +282,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
     if (tally.lost > 0) std::_Exit(1);
   }
   print(tally, took);
-  std::printf("resident memory by quarter:");
-  for (int i = 0; i < 4; ++i)
-    std::printf(" %.1f (%.0f environments, %zu samples)", quarters[i] / 1024, environments[i], samples[i]);
-  if (samples[1] > 0 && samples[3] > 0)
-    std::printf(" MB; the last is %+.1f %% of the second\n", 100 * (quarters[3] / quarters[1] - 1));
-  else
-    std::printf(" MB; too short to compare\n");
+  print(flatness);
   std::printf("processor: %.0f s, log records: %ld\n", processor_seconds(), sink->records());
 
   verdict.check(tally.calls > 0, "there were no calls");
@@ -306,13 +304,10 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
       kEndPatience);
   std::printf("resident memory without environments: %.1f MB before, %.1f MB after\n", rest / 1024,
               rest_now / 1024);
-  // How many environments are open at a time depends on what else the machine does: with more of them more memory is in use.
-  // What they leave behind shows when they are gone.
-  const double more = std::max(1.0, environments[3] / std::max(1.0, environments[1]));
   if (soak.judge_memory) {
-    verdict.check(std::min(samples[1], samples[3]) >= 20,
+    verdict.check(std::min(flatness.samples[1], flatness.samples[3]) >= 20,
                   "there are too few samples of the memory to judge it");
-    verdict.check(quarters[3] <= quarters[1] * kMostGrowth * more, "the memory grows");
+    verdict.check(flatness.comparable_kb[3] <= flatness.comparable_kb[1] * kMostGrowth, "the memory grows");
     verdict.check(memory_is_back, "the memory does not come back");
   }
   const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);

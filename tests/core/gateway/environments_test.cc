@@ -2,6 +2,7 @@
 #include <set>
 
 #include "core/gateway/scripted.h"
+#include "invocation/opener.h"
 
 namespace lambed::testing {
 namespace {
@@ -60,6 +61,24 @@ BOOST_AUTO_TEST_CASE(an_init_that_takes_long_does_not_hold_up_others_for_long) {
   BOOST_TEST(gateway.invoke({.function = "quick"}).ok());
   init.open();
   for (auto& call : calls) BOOST_TEST(result_of(call).ok());
+}
+
+// What keeps the processors busy may be the inits themselves: more of them would make all of them slower.
+BOOST_AUTO_TEST_CASE(an_init_keeps_its_turn_longer_while_the_processors_are_busy) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto all_processors = [begin] {
+    return (std::chrono::steady_clock::now() - begin) * static_cast<int>(std::thread::hardware_concurrency());
+  };
+  invocation::Opener opener(all_processors);
+  const int kind = 0;
+  std::shared_ptr<void> first;
+  std::promise<std::chrono::steady_clock::time_point> second;
+  BOOST_TEST(opener.post_in_turn(&kind, 1, [&](std::shared_ptr<void> turn) { first = std::move(turn); }));
+  BOOST_TEST(opener.post_in_turn(
+      &kind, 1, [&](const std::shared_ptr<void>&) { second.set_value(std::chrono::steady_clock::now()); }));
+  // It may be one that sleeps, and somebody else who keeps them busy.
+  BOOST_TEST((second.get_future().get() - begin >= 1s));
+  opener.stop();
 }
 
 BOOST_AUTO_TEST_CASE(the_environment_that_worked_last_is_used_first) {

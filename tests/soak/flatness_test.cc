@@ -1,0 +1,64 @@
+// The soak's judgement of memory: it must see a leak through environments that come and go, and none where there is none.
+#include "soak/flatness.h"
+
+#include <boost/test/unit_test.hpp>
+#include <random>
+
+namespace lambed::soak {
+namespace {
+
+constexpr double kNodeKb = 7000;
+constexpr double kRubyKb = 600;
+
+// A minute, in which `growth` kB are lost and the number of environments goes up by `drift`.
+std::vector<MemorySample> minute(double growth, double drift) {
+  std::mt19937 random(1);
+  std::poisson_distribution<int> node(3);
+  std::poisson_distribution<int> ruby(15);
+  std::normal_distribution<double> noise(0, 5000);
+  std::vector<MemorySample> samples;
+  for (int i = 0; i < 600; ++i) {
+    MemorySample sample;
+    sample.at = i / 600.0;
+    sample.environments = {6, node(random) + drift * sample.at, static_cast<double>(ruby(random))};
+    sample.kb = 150'000 + growth * sample.at + kNodeKb * sample.environments[1] +
+                kRubyKb * sample.environments[2] + noise(random);
+    samples.push_back(sample);
+  }
+  return samples;
+}
+
+double last_to_second(const Flatness& flatness) {
+  return flatness.comparable_kb[3] / flatness.comparable_kb[1];
+}
+
+BOOST_AUTO_TEST_SUITE(flatness)
+
+BOOST_AUTO_TEST_CASE(more_environments_are_no_leak) {
+  const Flatness flatness = flatness_of(minute(0, 6));
+  BOOST_TEST(flatness.median_kb[3] > flatness.median_kb[1] * 1.06);
+  BOOST_TEST(last_to_second(flatness) == 1, boost::test_tools::tolerance(0.01));
+  BOOST_TEST(flatness.kb_each[1] == kNodeKb, boost::test_tools::tolerance(0.05));
+  BOOST_TEST(flatness.kb_each[2] == kRubyKb, boost::test_tools::tolerance(0.2));
+}
+
+BOOST_AUTO_TEST_CASE(a_leak_shows_whatever_the_environments_do) {
+  for (const double drift : {-6.0, 0.0, 6.0})
+    BOOST_TEST(last_to_second(flatness_of(minute(24'000, drift))) > 1.045);
+}
+
+BOOST_AUTO_TEST_CASE(a_quarter_without_samples_is_empty) {
+  auto samples = minute(0, 0);
+  std::erase_if(samples, [](const MemorySample& sample) { return sample.at >= 0.75; });
+  const Flatness flatness = flatness_of(samples);
+  BOOST_TEST(flatness.samples[3] == 0u);
+  BOOST_TEST(flatness.comparable_kb[3] == 0);
+  BOOST_TEST(flatness.comparable_kb[0] > 100'000);
+}
+
+BOOST_AUTO_TEST_CASE(no_samples_at_all_are_no_fault) { BOOST_TEST(flatness_of({}).samples[0] == 0u); }
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace lambed::soak
