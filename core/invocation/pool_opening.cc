@@ -40,12 +40,14 @@ Result<void> join_network(const catalog::FunctionVersion& version, const model::
           "The subnet " + id + " of the function's VpcConfig is not among the networks of this gateway.");
     auto lease = environments::SubnetAddresses::instance().take(subnet->range);
     if (!lease) continue;
-    spec.network.emplace();
-    spec.network->address = lease->address;
-    spec.network->prefix = lease->prefix;
-    spec.network->lease = std::move(lease->holder);
-    spec.network->egress = networks.egress_of(vpc->security_group_ids);
-    spec.network->unreachable = networks.ranges_of(subnet->vpc);
+    // Not made by emplace(): clang 14 has asked whether it can be before the class around it was complete, and remembers "no".
+    environments::EnvironmentSpec::Network network;
+    network.address = lease->address;
+    network.prefix = lease->prefix;
+    network.lease = std::move(lease->holder);
+    network.egress = networks.egress_of(vpc->security_group_ids);
+    network.unreachable = networks.ranges_of(subnet->vpc);
+    spec.network = std::move(network);
     return {};
   }
   // Source: the documented text of this exception.
