@@ -20,16 +20,17 @@
 namespace lambed::sandbox {
 namespace {
 
-// So many are ready, of each of the sizes that were wanted last. One costs a loop device and some kilobytes.
-constexpr std::size_t kReadyOfEach = 4;
+// So many are ready, of each of the sizes that were wanted last; twice as many each time that they were too few. One costs a loop
+// device and some kilobytes.
+constexpr std::size_t kFirstReady = 4;
+constexpr std::size_t kMostReady = 32;
 constexpr std::size_t kShelves = 4;
-// They wait more than they work.
-constexpr int kThreads = 4;
+// They wait more than they work. Those that take images apart are never in the way of those whose image somebody waits for.
+constexpr int kMakers = 6;
+constexpr int kEnders = 2;
 constexpr int kPatience = 10'000;  // milliseconds, for one image
 
-struct ImageRequest {
-  enum class Kind : int { kMake, kEnd };
-  Kind kind = Kind::kMake;
+struct ImageOrder {
   int id = 0;
   std::uint64_t bytes = 0;
 };
@@ -43,25 +44,26 @@ struct ImageReply {
 // What runs in the process. Its threads share it.
 class Workshop {
  public:
-  Workshop(int socket, ImagePlace place) : socket_(socket), place_(std::move(place)) {}
+  Workshop(int orders, int endings, ImagePlace place)
+      : orders_(orders), endings_(endings), place_(std::move(place)) {}
 
   [[noreturn]] void run() {
-    for (int i = 1; i < kThreads; ++i) std::thread([this] { work(); }).detach();
-    work();
-    ::_exit(0);
+    for (int i = 1; i < kMakers; ++i) std::thread([this] { take_orders(); }).detach();
+    for (int i = 0; i < kEnders; ++i) std::thread([this] { take_endings(); }).detach();
+    take_orders();
   }
 
  private:
-  void work() {
-    ImageRequest request;
-    while (receive_message(socket_, &request, sizeof request) == sizeof request) {
-      if (request.kind == ImageRequest::Kind::kMake) {
-        make(request);
-      } else {
-        end(request.id);
-      }
-    }
+  [[noreturn]] void take_orders() {
+    ImageOrder order;
+    while (receive_message(orders_, &order, sizeof order) == sizeof order) make(order);
     ::_exit(0);  // the supervisor is gone
+  }
+
+  [[noreturn]] void take_endings() {
+    int id = 0;
+    while (receive_message(endings_, &id, sizeof id) == sizeof id) end(id);
+    ::_exit(0);
   }
 
   Trouble find_form(std::uint64_t bytes, std::shared_ptr<const ImageForm>& found) {
@@ -76,11 +78,11 @@ class Workshop {
     return {};
   }
 
-  void make(const ImageRequest& request) {
-    ImageReply reply{request.id, request.bytes, {}};
+  void make(const ImageOrder& order) {
+    ImageReply reply{order.id, order.bytes, {}};
     std::shared_ptr<const ImageForm> form;
     DiskImage image;
-    reply.trouble = find_form(request.bytes, form);
+    reply.trouble = find_form(order.bytes, form);
     if (reply.trouble.error == 0) reply.trouble = DiskImage::make(*form, image);
     std::vector<int> descriptors;
     FileDescriptor mount;
@@ -88,9 +90,9 @@ class Workshop {
       mount = image.release_mount();
       descriptors.push_back(mount.get());
       const std::lock_guard<std::mutex> lock(images_mutex_);
-      images_.emplace(request.id, std::move(image));
+      images_.emplace(order.id, std::move(image));
     }
-    if (send_message(socket_, &reply, sizeof reply, descriptors) != 0) ::_exit(0);
+    if (send_message(orders_, &reply, sizeof reply, descriptors) != 0) ::_exit(0);
   }
 
   void end(int id) {
@@ -104,7 +106,7 @@ class Workshop {
     }
   }
 
-  const int socket_;
+  const int orders_, endings_;
   const ImagePlace place_;
   std::mutex forms_mutex_;
   std::map<std::uint64_t, std::shared_ptr<const ImageForm>> forms_;
@@ -112,21 +114,21 @@ class Workshop {
   std::map<int, DiskImage> images_;
 };
 
-[[noreturn]] void run_keeper(pid_t supervisor, int socket, const ImagePlace& place) {
+[[noreturn]] void run_keeper(pid_t supervisor, int orders, int endings, const ImagePlace& place) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != supervisor) ::_exit(0);
   ::prctl(PR_SET_NAME, "lambed-images");
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  close_all_but({socket});
+  close_all_but({orders, endings});
   static_cast<void>(!::chdir("/"));
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  Workshop(socket, place).run();
+  Workshop(orders, endings, place).run();
 }
 
 }  // namespace
@@ -158,21 +160,26 @@ std::shared_ptr<ImageKeeper> ImageKeeper::start(const ImagePlace& place, std::ui
 ImageKeeper::~ImageKeeper() { stop(); }
 
 Trouble ImageKeeper::begin() {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+  int orders[2], endings[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) != 0)
     return trouble(errno, "making a socket pair");
-  socket_ = FileDescriptor(ends[0]);
-  const FileDescriptor theirs(ends[1]);
+  orders_ = FileDescriptor(orders[0]);
+  const FileDescriptor their_orders(orders[1]);
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, endings) != 0)
+    return trouble(errno, "making a socket pair");
+  endings_ = FileDescriptor(endings[0]);
+  const FileDescriptor their_endings(endings[1]);
   const pid_t self = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) return trouble(errno, "starting the process that makes images");
-  if (pid_ == 0) run_keeper(self, theirs.get(), place_);
+  if (pid_ == 0) run_keeper(self, their_orders.get(), their_endings.get(), place_);
   return {};
 }
 
 // By force: it may be waiting for the disk, and what it holds goes in any case.
 void ImageKeeper::stop() {
-  socket_ = FileDescriptor();
+  orders_ = FileDescriptor();
+  endings_ = FileDescriptor();
   shelves_.clear();
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
@@ -194,25 +201,23 @@ ImageKeeper::Shelf& ImageKeeper::shelf(std::uint64_t bytes) {
   }
   Shelf made;
   made.bytes = bytes;
+  made.wanted = kFirstReady;
   return *shelves_.insert(shelves_.begin(), std::move(made));
 }
 
 // As many as are to be ready.
 void ImageKeeper::ask(Shelf& shelf) {
-  while (shelf.ready.size() + static_cast<std::size_t>(shelf.asked) < kReadyOfEach) {
-    const ImageRequest request{ImageRequest::Kind::kMake, ++last_id_, shelf.bytes};
-    if (send_message(socket_.get(), &request, sizeof request) != 0) return;
+  while (shelf.ready.size() + static_cast<std::size_t>(shelf.asked) < shelf.wanted) {
+    const ImageOrder order{++last_id_, shelf.bytes};
+    if (send_message(orders_.get(), &order, sizeof order) != 0) return;
     ++shelf.asked;
   }
 }
 
-void ImageKeeper::end(int id) {
-  const ImageRequest request{ImageRequest::Kind::kEnd, id, 0};
-  send_message(socket_.get(), &request, sizeof request);
-}
+void ImageKeeper::end(int id) { send_message(endings_.get(), &id, sizeof id); }
 
 bool ImageKeeper::receive(int patience) {
-  pollfd polled{socket_.get(), POLLIN, 0};
+  pollfd polled{orders_.get(), POLLIN, 0};
   int ready = 0;
   do {
     ready = ::poll(&polled, 1, patience);
@@ -220,7 +225,7 @@ bool ImageKeeper::receive(int patience) {
   if (ready <= 0) return false;
   ImageReply reply;
   std::vector<FileDescriptor> descriptors;
-  if (receive_message(socket_.get(), &reply, sizeof reply, &descriptors, false) != sizeof reply) {
+  if (receive_message(orders_.get(), &reply, sizeof reply, &descriptors, false) != sizeof reply) {
     stop();
     return false;
   }
@@ -237,18 +242,23 @@ bool ImageKeeper::receive(int patience) {
   }
   has_made_one_ = true;
   wanted->ready.push_back({reply.id, std::move(descriptors.front())});
+  if (wanted->ready.size() >= wanted->wanted) wanted->has_been_full = true;
   return true;
 }
 
 // Until one of that size is ready.
 Trouble ImageKeeper::await(std::uint64_t bytes) {
   if (given_up_.error != 0) return given_up_;
-  while (socket_.is_open() && receive(0)) {
+  while (orders_.is_open() && receive(0)) {
   }
-  if (!socket_.is_open()) {  // it was killed: what it had made is gone, what is in use is not
+  if (!orders_.is_open()) {  // it was killed: what it had made is gone, what is in use is not
     if (Trouble t = begin(); t.error != 0) return t;
   }
-  if (shelf(bytes).ready.empty()) ask(shelf(bytes));
+  if (Shelf& from = shelf(bytes); from.ready.empty()) {
+    if (from.has_been_full) from.wanted = std::min(2 * from.wanted, kMostReady);
+    from.has_been_full = false;
+    ask(from);
+  }
   while (shelf(bytes).ready.empty()) {
     if (shelf(bytes).asked == 0) {
       const Trouble why = shelf(bytes).trouble;

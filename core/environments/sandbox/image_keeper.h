@@ -66,7 +66,9 @@ class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
     std::uint64_t bytes = 0;
     std::vector<Image> ready;
     int asked = 0;
-    Trouble trouble;  // of the last one that could not be made
+    std::size_t wanted = 0;      // so many are to be ready
+    bool has_been_full = false;  // since it was last empty
+    Trouble trouble;             // of the last one that could not be made
   };
   explicit ImageKeeper(ImagePlace place) : place_(std::move(place)) {}
   Trouble begin();
@@ -80,7 +82,7 @@ class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
 
   const ImagePlace place_;
   pid_t pid_ = -1;
-  FileDescriptor socket_;
+  FileDescriptor orders_, endings_;
   std::vector<Shelf> shelves_;  // the last one that was used first
   int last_id_ = 0;
   bool has_made_one_ = false;
