@@ -54,10 +54,10 @@ Common* of_parent() {
     char target[64] = {};
     if (readlink(path.c_str(), target, sizeof target - 1) <= 0 || std::strstr(target, kName) == nullptr)
       continue;
-    const int descriptor = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
     if (descriptor < 0) continue;
     found = map(descriptor);
-    close(descriptor);
+    ::close(descriptor);
     break;
   }
   closedir(listed);

@@ -29,7 +29,7 @@ struct Versions {
   std::string version, abi;
 };
 
-Error unavailable(const std::string& message) { return Error(ErrorCode::HostUnavailable, message); }
+Error no_node(const std::string& message) { return Error(ErrorCode::HostUnavailable, message); }
 
 // What it prints by that expression; empty when it cannot be run.
 std::string answer_of(const std::string& program, const char* expression) {
@@ -132,9 +132,9 @@ Result<NodeProgram> with_plugin(const std::string& path, const Versions& version
     }
   }
   if (!program.plugin.empty() && !program.library.empty()) return program;
-  return unavailable(path + " is Node.js " + versions.version +
-                     ", for which lambed has been built without a plugin (ABI " + versions.abi +
-                     "; LAMBED_NODE_EXECUTABLE_HEADERS names its include/node when lambed is built)");
+  return no_node(path + " is Node.js " + versions.version +
+                 ", for which lambed has been built without a plugin (ABI " + versions.abi +
+                 "; LAMBED_NODE_EXECUTABLE_HEADERS names its include/node when lambed is built)");
 }
 
 }  // namespace
@@ -146,7 +146,7 @@ std::string node_major_of(std::string_view runtime) {
 
 Result<NodeProgram> node_at(const std::string& path) {
   const auto versions = versions_of(path);
-  if (!versions) return unavailable(path + " is no node that can be run");
+  if (!versions) return no_node(path + " is no node that can be run");
   return with_plugin(path, *versions);
 }
 
@@ -161,8 +161,8 @@ Result<NodeProgram> find_node(std::string_view major) {
     if (!problem) problem = found.error();
   }
   if (problem) return *problem;
-  return unavailable("there is no node" + (major.empty() ? "" : " of version " + std::string(major)) +
-                     " on the path");
+  return no_node("there is no node" + (major.empty() ? "" : " of version " + std::string(major)) +
+                 " on the path");
 }
 
 }  // namespace lambed::process

@@ -19,7 +19,7 @@ constexpr std::chrono::seconds kIdle{60};       // then a flow is forgotten
 constexpr std::chrono::seconds kIdleNames{10};  // one to a name server: every query has a port of its own
 constexpr std::chrono::seconds kLookEvery{5};
 constexpr std::uint64_t kTunnelTag = UINT64_MAX;
-constexpr std::size_t kSpace = 1 << 17;
+constexpr std::size_t kPacketBufferBytes = 1 << 17;
 // Taken at a time, so that whoever waits for init is not kept waiting by a flood.
 constexpr int kMostPackets = 64;
 constexpr int kMostAnswers = 16;
@@ -52,7 +52,7 @@ DatagramRelay::DatagramRelay(FileDescriptor tunnel, const Egress& egress)
       egress_(egress),
       events_(::epoll_create1(EPOLL_CLOEXEC)),
       looked_at_(std::chrono::steady_clock::now()),
-      space_(new std::uint8_t[kSpace]) {
+      space_(new std::uint8_t[kPacketBufferBytes]) {
   watch(events_, tunnel_.get(), kTunnelTag);
 }
 
@@ -82,7 +82,7 @@ void DatagramRelay::serve() {
 
 void DatagramRelay::take_packets() {
   for (int i = 0; i < kMostPackets; ++i) {
-    const ssize_t size = ::read(tunnel_.get(), space_.get(), kSpace);
+    const ssize_t size = ::read(tunnel_.get(), space_.get(), kPacketBufferBytes);
     if (size <= 0) return;
     const Bytes packet(space_.get(), static_cast<std::size_t>(size));
     Datagram datagram;
@@ -158,7 +158,8 @@ DatagramRelay::Flow* DatagramRelay::flow_for(const Datagram& datagram, int& erro
 void DatagramRelay::take_answers(Flow& flow) {
   for (int i = 0; i < kMostAnswers; ++i) {
     std::uint8_t* payload = space_.get() + kLongestHeaders;
-    const ssize_t size = ::recv(flow.socket.get(), payload, kSpace - kLongestHeaders, MSG_DONTWAIT);
+    const ssize_t size =
+        ::recv(flow.socket.get(), payload, kPacketBufferBytes - kLongestHeaders, MSG_DONTWAIT);
     if (size < 0) {
       if (errno != EAGAIN) tell(flow, errno);
       return;

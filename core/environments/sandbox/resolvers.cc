@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostServers = 3;  // MAXNS
 constexpr in_port_t kPort = 53;
-constexpr std::string_view kSpace = " \t\r";
+constexpr std::string_view kBlanks = " \t\r";
 constexpr std::string_view kKeyword = "nameserver";
 
 std::vector<std::string_view> lines_of(std::string_view text) {
@@ -27,10 +27,10 @@ std::vector<std::string_view> lines_of(std::string_view text) {
 std::string_view server_in(std::string_view line) {
   if (!line.starts_with(kKeyword)) return {};
   line.remove_prefix(kKeyword.size());
-  const std::size_t first = line.find_first_not_of(kSpace);
+  const std::size_t first = line.find_first_not_of(kBlanks);
   if (first == 0 || first == std::string_view::npos) return {};
   line.remove_prefix(first);
-  return line.substr(0, line.find_first_of(kSpace));
+  return line.substr(0, line.find_first_of(kBlanks));
 }
 
 bool parse(std::string_view text, sockaddr_storage& address) {
