@@ -115,6 +115,7 @@ int run_worker(const Plugin& plugin, std::optional<StartedPlugin> started, const
     refuse(*core, started->problem);
     return 1;
   }
+  if (!inside.notice.empty()) core->log(channel::kNoticeStream, slice(inside.notice), 0);
   for (const std::string& notice : started->notices) core->log(channel::kNoticeStream, slice(notice), 0);
 
   const environments::ToldOptions options(told, core, spawn.init_deadline);

@@ -59,8 +59,8 @@ class Gateway {
   #closing;
 
   constructor(options = {}) {
-    const { log = 'stderr', onEventSuccess, onEventFailure, ...rest } = options;
-    if (rest.networks) rest.networks = JSON.stringify(rest.networks);
+    const { log = 'stderr', onEventSuccess, onEventFailure, networks, ...others } = options;
+    const rest = networks ? { ...others, networks: JSON.stringify(networks) } : others;
     const isCallback = typeof log === 'function';
     if (!isCallback && !['stderr', 'memory', 'none'].includes(log)) {
       throw new TypeError("log must be 'stderr', 'memory', 'none' or a function");

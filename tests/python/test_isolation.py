@@ -49,7 +49,7 @@ def create(gateway, source, isolation="process"):
 
 
 def launchers():
-    """For each launcher of this process: how many processes there are below it."""
+    """For each launcher of this process: how many processes of workers there are below it."""
     parents, names = {}, {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -60,7 +60,8 @@ def launchers():
         parents[int(pid)], names[int(pid)] = int(tail.split()[1]), name
 
     def below(pid):
-        return sum(1 + below(child) for child, parent in parents.items() if parent == pid)
+        workers = (pid for pid, name in names.items() if name not in ("lambed-images", "mke2fs"))
+        return sum(1 + below(child) for child in workers if parents[child] == pid)
 
     return [below(pid) for pid, parent in parents.items() if parent == os.getpid() and names[pid] == "lambed-worker"]
 

@@ -279,6 +279,21 @@ BOOST_AUTO_TEST_CASE(without_loop_devices_or_mke2fs_it_is_a_tmpfs_and_that_is_sa
   }
 }
 
+// No file of the machine's disk can be that large.
+BOOST_AUTO_TEST_CASE(an_environment_whose_image_could_not_be_made_says_so) {
+  in_every_layer([](Supervisor& supervisor, const Scratch& scratch) -> std::string {
+    if (!has_image(supervisor)) return {};
+    Spec spec = scratch.spec();
+    std::string problem =
+        outcome_of(supervisor, spec, [](const Inside& inside) { return inside.notice.empty() ? 0 : 101; });
+    if (!problem.empty()) return problem;
+    spec.limits.tmp_bytes = std::uint64_t{1} << 60;
+    return outcome_of(supervisor, spec, [](const Inside& inside) {
+      return inside.notice.find("memory of the function") != std::string::npos ? 0 : 102;
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(images_are_not_put_where_they_would_be_memory) {
   BOOST_TEST(sandbox::folder_on_disk({"/dev/shm", "/proc/nowhere"}) == "");
   BOOST_TEST(sandbox::folder_on_disk({"/dev/shm", "/usr"}) == "/usr");

@@ -54,6 +54,8 @@ class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
   Trouble take(std::uint64_t bytes, TmpImage& taken);
   // Why none can be had; `error` 0: they can. Waits for the first one.
   Trouble trial();
+  // None can be had on this machine.
+  bool has_given_up() const { return given_up_.error != 0; }
 
  private:
   friend class TmpImage;

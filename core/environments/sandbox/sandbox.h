@@ -78,6 +78,7 @@ struct Inside {
   std::string layers;     // "/opt"; in kBare the first layer's folder, or empty
   std::string runtime;    // "/var/runtime", or empty
   std::string tmp;        // "/tmp": the only place that can be written
+  std::string notice;     // in what this environment is less than others of its layer; empty as it should be
 };
 
 struct Ending {

@@ -79,7 +79,7 @@ class KernelSupervisor final : public Supervisor {
       made->images_ = ImageKeeper::start({folder_on_disk({options.scratch, "/var/tmp"}), v2}, kUsualTmp);
     }
     // Whether a layer works is seen by using it: kernels, containers and security modules refuse in too many ways to list.
-    auto tried = made->make(Spec{}, TmpImage(), {}, nullptr, [](const Inside&) { return 0; });
+    auto tried = made->make(Spec{}, std::nullopt, {}, nullptr, [](const Inside&) { return 0; });
     if (!tried) return tried.error();
     const Ending ending = made->finish(std::move(*tried));
     if (ending.exit_code != 0 || ending.signal != 0) {
@@ -108,7 +108,7 @@ class KernelSupervisor final : public Supervisor {
 
   Result<Child> spawn(const Spec& spec, const std::vector<int>& keep,
                       const std::function<int(const Inside&)>& body) override {
-    return make(spec, image_for(spec.limits.tmp_bytes), keep, nullptr, body);
+    return make(spec, spec.limits.tmp_bytes, keep, nullptr, body);
   }
 
   bool can_prepare() const override { return layer_ != Layer::kBare; }
@@ -124,7 +124,7 @@ class KernelSupervisor final : public Supervisor {
     spec.limits.memory_bytes = kAmple;
     spec.limits.tmp_bytes = kAmple;
     spec.place.runtime_paths = runtime_paths;
-    return make(spec, image_for(kUsualTmp), keep, &warm_up, body);
+    return make(spec, kUsualTmp, keep, &warm_up, body);
   }
 
   bool can_hand_out(const Child& child, const Spec& spec) const override {
@@ -213,19 +213,27 @@ class KernelSupervisor final : public Supervisor {
         mark_(own_mark()),
         tunnel_(layer == Layer::kBare ? EntryPlan::Tunnel::kNone : EntryPlan::Tunnel::kIfPossible) {}
 
-  // None: /tmp is a tmpfs then.
-  TmpImage image_for(std::uint64_t tmp_bytes) {
+  // None: /tmp is a tmpfs then. Where it always is, `lambed doctor` says so; of one among others its log does.
+  TmpImage image_for(std::uint64_t tmp_bytes, std::string& notice) {
     TmpImage image;
-    if (images_) static_cast<void>(images_->take(tmp_bytes, image));
+    if (!images_) return image;
+    const Trouble why = images_->take(tmp_bytes, image);
+    if (why.error != 0 && !images_->has_given_up())
+      notice = fmt::format(
+          "lambed: the /tmp of this environment is memory of the function: no image for it could be made "
+          "({}: {})",
+          why.step, std::strerror(why.error));
     return image;
   }
 
-  Result<Child> make(const Spec& spec, TmpImage image, const std::vector<int>& keep,
+  // `image`: how large the one for /tmp is to be.
+  Result<Child> make(const Spec& spec, std::optional<std::uint64_t> image, const std::vector<int>& keep,
                      const std::function<void()>* warm_up, const std::function<int(const Inside&)>& body) {
     const int number = ++count_;
     auto state = std::make_unique<Child::State>();
     state->limits = spec.limits;
-    state->image = std::move(image);
+    std::string notice;
+    if (image) state->image = image_for(*image, notice);
     EntryPlan plan;
     plan.tmp_image = state->image.mount();
     plan.layer = layer_;
@@ -240,7 +248,7 @@ class KernelSupervisor final : public Supervisor {
     plan.changes_user = ::geteuid() == 0;
     plan.uid = users_.uid(number);
     plan.gid = users_.gid(number);
-    plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp"};
+    plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp", ""};
     FileDescriptor event;
     if (layer_ == Layer::kBare) {
       auto folder = make_folder(number);
@@ -248,8 +256,9 @@ class KernelSupervisor final : public Supervisor {
       state->tmp = *folder;
       plan.tmp = *folder;
       plan.inside = {spec.place.task_root, spec.place.layers.empty() ? "" : spec.place.layers.front(),
-                     spec.place.runtime, *folder};
+                     spec.place.runtime, *folder, ""};
     }
+    plan.inside.notice = std::move(notice);
     if (cgroups_) {
       auto group = cgroups_->group(number);
       if (!group) return group.error();
