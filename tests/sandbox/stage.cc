@@ -209,7 +209,7 @@ class Stage {
 
   std::string play(Supervisor& supervisor, const Attack& attack, bool prepared) {
     const Inside outside{site_.folder + "/task", site_.folder + "/layer", site_.folder + "/runtime",
-                         site_.folder + "/tmp"};
+                         site_.folder + "/tmp", ""};
     const pid_t control = ::fork();
     if (control == 0) ::_exit(has_mounts_of_its_own() ? attack.deed(site_, outside) : kNotPlayed);
     int status = 0;
