@@ -57,6 +57,9 @@ void* wait_for_work(void* environment) {
   return nullptr;
 }
 
+// Ruby's RB_NOGVL_UBF_ASYNC_SAFE. In workers, where it matters, a nudge is an atomic store and a system call.
+constexpr int kNudgeIsAsyncSignalSafe = 2;
+
 void nudge_work_wait(void* environment) {
   Vm::instance().core().nudge(static_cast<lambed_environment*>(environment)->user);
 }
@@ -160,7 +163,8 @@ VALUE take(VALUE, VALUE handle) {
       case LAMBED_TAKE_NOTHING:
         break;
     }
-    rb.rb_thread_call_without_gvl(wait_for_work, &environment, nudge_work_wait, &environment);
+    // A main thread that is alone, as in workers, would otherwise get another one for each wait, which takes signals in its place.
+    rb.rb_nogvl(wait_for_work, &environment, nudge_work_wait, &environment, kNudgeIsAsyncSignalSafe);
   }
 }
 
