@@ -26,7 +26,8 @@ struct Deed {
   std::string_view text;
   Cost cost = Cost::kUsual;
   Where where = Where::kAnywhere;
-  bool may_time_out = false;  // it may as well be ended by its limit
+  bool may_time_out = false;   // it may as well be ended by its limit
+  bool may_be_killed = false;  // or by its memory's
 };
 
 struct Language {

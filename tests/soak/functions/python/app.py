@@ -146,10 +146,13 @@ def memory_shared(event):
             pages[at] = 1
 
 
-def memory_in_tmp(event):
-    with open('/tmp/filled', 'wb') as file:
-        for _ in range(400):
-            file.write(bytes(1 << 20))
+def fill_tmp(event):
+    try:
+        with open('/tmp/filled', 'wb', buffering=0) as file:
+            while True:
+                file.write(bytes(1 << 20))
+    finally:
+        os.unlink('/tmp/filled')
 
 
 def memory_of_children(event):
