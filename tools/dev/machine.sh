@@ -19,7 +19,7 @@ LIST
 
 # What every virtual machine needs before it has its file system, in the order of loading.
 readonly machine_modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci netfs fscache 9pnet
-  9pnet_virtio 9p overlay failover net_failover virtio_net)
+  9pnet_virtio 9p overlay failover net_failover virtio_net tun)
 
 # A /dev/kvm that is there may still not work, in a virtual machine for one: it works when a kernel without a file system comes
 # to its end.
