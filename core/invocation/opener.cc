@@ -76,15 +76,17 @@ std::function<void()> Opener::take_next(const std::shared_ptr<State>& state) {
     Begin begin = std::move(line.waiting.front());
     line.waiting.pop_front();
     const std::uint64_t id = state->next_turn++;
-    line.under_way.emplace(id, Turn{now, now, state->processor_time(), now + kUsualTurn});
+    line.under_way.emplace(id, Turn{now, now, state->processor_time()});
     return
         [begin = std::move(begin), turn = make_turn(state, kind, id)]() mutable { begin(std::move(turn)); };
   }
   return {};
 }
 
+Opener::Clock::time_point Opener::Turn::next_look() const { return looked + kUsualTurn; }
+
 bool Opener::State::is_over(Turn& turn, Clock::time_point now) const {
-  if (now < turn.next_look) return false;
+  if (now < turn.next_look()) return false;
   if (now - turn.begun >= kLongestTurn) return true;
   const std::chrono::nanoseconds used = processor_time();
   const double share =
@@ -93,7 +95,6 @@ bool Opener::State::is_over(Turn& turn, Clock::time_point now) const {
   if (share < kBusy) return true;
   turn.looked = now;
   turn.processors = used;
-  turn.next_look = now + kUsualTurn;
   return false;
 }
 
@@ -101,7 +102,7 @@ Opener::Clock::time_point Opener::State::next_look() const {
   Clock::time_point next = Clock::time_point::max();
   for (const auto& [kind, line] : lines) {
     if (line.waiting.empty()) continue;
-    for (const auto& [id, turn] : line.under_way) next = std::min(next, turn.next_look);
+    for (const auto& [id, turn] : line.under_way) next = std::min(next, turn.next_look());
   }
   return next;
 }

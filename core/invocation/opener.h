@@ -45,7 +45,8 @@ class Opener {
     Clock::time_point begun;
     Clock::time_point looked;               // when it was last considered whether it still counts
     std::chrono::nanoseconds processors{};  // what this process had used of them by then
-    Clock::time_point next_look;
+
+    Clock::time_point next_look() const;
   };
   struct Line {
     std::size_t at_once = 1;

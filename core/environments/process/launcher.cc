@@ -17,6 +17,7 @@
 #include <thread>
 #include <utility>
 
+#include "environments/process/spawn_attributes.h"
 #include "environments/process/worker_program.h"
 
 namespace lambed::process {
@@ -57,18 +58,10 @@ int start_program(const std::string& program, const std::string& preloaded, int 
   posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&files, control, kControlOfChild);
   posix_spawn_file_actions_addclosefrom_np(&files, kControlOfChild + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t signals;
-  sigfillset(&signals);
-  posix_spawnattr_setsigdefault(&attributes, &signals);
-  sigemptyset(&signals);
-  posix_spawnattr_setsigmask(&attributes, &signals);
   // A session of its own: Ctrl-C in the server's terminal is the server's, which ends its workers in good order.
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+  const SpawnAttributes attributes(POSIX_SPAWN_SETSID);
   const int result =
-      posix_spawn(&pid, program.c_str(), &files, &attributes, words.data(), environment.data());
-  posix_spawnattr_destroy(&attributes);
+      posix_spawn(&pid, program.c_str(), &files, attributes.get(), words.data(), environment.data());
   posix_spawn_file_actions_destroy(&files);
   return result;
 }

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "environments/host_registry.h"
+#include "environments/process/spawn_attributes.h"
 #include "environments/process/worker_program.h"
 
 namespace lambed::process {
@@ -41,14 +42,7 @@ std::string answer_of(const std::string& program, const char* expression) {
   posix_spawn_file_actions_adddup2(&files, ends[1], STDOUT_FILENO);
   posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t signals;
-  sigfillset(&signals);
-  posix_spawnattr_setsigdefault(&attributes, &signals);
-  sigemptyset(&signals);
-  posix_spawnattr_setsigmask(&attributes, &signals);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  const SpawnAttributes attributes;
   std::string words[] = {program, "-p", expression};
   char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
   std::vector<std::string> variables = launcher_variables();
@@ -56,8 +50,8 @@ std::string answer_of(const std::string& program, const char* expression) {
   for (std::string& variable : variables) environment.push_back(variable.data());
   environment.push_back(nullptr);
   pid_t child = 0;
-  const int failed = posix_spawn(&child, program.c_str(), &files, &attributes, arguments, environment.data());
-  posix_spawnattr_destroy(&attributes);
+  const int failed =
+      posix_spawn(&child, program.c_str(), &files, attributes.get(), arguments, environment.data());
   posix_spawn_file_actions_destroy(&files);
   ::close(ends[1]);
   std::string text;
