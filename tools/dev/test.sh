@@ -3,6 +3,7 @@
 
 passed=0
 failed=0
+failures=build/log/failures # which suites failed, and why; shown before the verdict
 
 # part NAME COMMAND...: runs COMMAND and remembers how long it took, for the table before the verdict.
 parts=()
@@ -23,7 +24,7 @@ count() {
     printf 'ok      %s (%s s)\n' "$name" $((SECONDS - start))
   else
     failed=$((failed + 1))
-    printf 'FAILED  %s (%s s)\n' "$name" $((SECONDS - start))
+    printf 'FAILED  %s (%s s)\n' "$name" $((SECONDS - start)) | tee -a "$failures"
   fi
 }
 
@@ -37,7 +38,7 @@ run_suites() {
   # A suite that fails has a second try, since machines that others use too are late at times; tally.py names those that
   # needed it, so that nobody overlooks them. Most suites wait most of their time: more of them at a time than there are cores.
   ctest --test-dir "build/$preset" --output-on-failure --no-tests=error --repeat until-pass:2 -j "$(suites_at_a_time)" "$@" || true
-  tally=$(python3 tools/dev/tally.py "build/$preset/Testing/Temporary/LastTest.log")
+  tally=$(python3 -B tools/dev/tally.py "build/$preset/Testing/Temporary/LastTest.log" "$failures")
   echo "$preset: $tally ($((SECONDS - start)) s)"
   passed=$((passed + ${tally%% *}))
   tally=${tally#*, }
@@ -57,7 +58,7 @@ build_for_test() { # PRESET [-DVARIABLE=VALUE...] [-- ARGUMENT OF cmake --build.
     note "built in $((SECONDS - start)) s"
   else
     failed=$((failed + 1))
-    echo "FAILED  build of build/$preset"
+    echo "FAILED  build of build/$preset" | tee -a "$failures"
     return 1
   fi
 }
@@ -100,11 +101,17 @@ verdict() {
     say "Time, of $SECONDS s"
     printf '   %s\n' "${parts[@]}"
   fi
+  if [ -s "$failures" ]; then
+    say "Suites that failed"
+    cat "$failures"
+  fi
   printf '\n%s passed, %s failed\n' "$passed" "$failed"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
 set_up_for_tests() {
+  mkdir -p build/log
+  rm -f "$failures"
   install_packages packages_to_test
   set_up_node
 }
