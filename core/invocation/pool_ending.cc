@@ -11,8 +11,6 @@ using environments::EnvironmentState;
 
 namespace {
 
-// How long an environment that has answered may take to look for the next call.
-constexpr Nanos kFinishingTime = 1'000'000;
 // Between two steps of interrupting the same environment: each may use a stronger means.
 constexpr Nanos kEscalationStep = to_nanos(std::chrono::milliseconds(100));
 // How much longer than interrupt_grace an environment is waited for that has had no chance to stop, for want of its
@@ -248,14 +246,19 @@ Nanos EnvironmentPool::sweep(Nanos now) {
       expired.push_back(shared(**oldest));
       idle_.erase(oldest);
     }
-    if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) {
-      next = now + expiry;
-      // One that has just answered is not in line yet, and its idle time runs already.
-      for (const Shared& environment : environments_) {
-        if (environment->state() == EnvironmentState::kFinishing)
-          next = std::min(next, std::max(environment->idle_since + expiry, now + kFinishingTime));
+    // One that has just answered is not in line yet, and its idle time runs already, however late its thread comes. Calls that
+    // wait count on it.
+    for (const Shared& environment : environments_) {
+      if (environment->state() != EnvironmentState::kFinishing || pending_ > 0) continue;
+      if (usable() <= static_cast<std::size_t>(keep_warm_)) break;
+      if (environment->idle_since + expiry > now) {
+        next = std::min(next, environment->idle_since + expiry);
+      } else {
+        --finishing_;
+        environment->move_to(EnvironmentState::kClosing);
       }
     }
+    if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) next = now + expiry;
     if (!retired_ && !services_->closing.load(std::memory_order_relaxed)) {
       missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
       if (missing > 0 && now < warm_again_) {

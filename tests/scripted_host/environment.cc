@@ -130,12 +130,14 @@ void Environment::invoke(const lambed_invocation& invocation) {
   bool twice = false;
   bool elsewhere = false;
   bool stranger = false;
+  std::string_view tarries_at;  // within the event, or the handler
   Answer answer;
   answer.payload = event;
   for (const Step& next : parse_script(of_event.empty() ? std::string_view(handler_) : of_event)) {
     if (next.verb == "twice") twice = true;
     if (next.verb == "elsewhere") elsewhere = true;
     if (next.verb == "stranger") stranger = true;
+    if (next.verb == "tarry") tarries_at = next.argument;
     if (!step(next, &invocation, answer)) {
       answer = {LAMBED_OUTCOME_INTERRUPTED, 0, 0, 0, {}, {}};
       break;
@@ -154,6 +156,7 @@ void Environment::invoke(const lambed_invocation& invocation) {
     core.complete(user_, token, &outcome);
   }
   if (twice) core.complete(user_, token, &outcome);
+  if (!tarries_at.empty()) pass_gate(tarries_at, false);
 }
 
 lambed_outcome Environment::outcome_of(const Answer& answer) const {

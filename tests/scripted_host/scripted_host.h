@@ -28,6 +28,7 @@
 //   completion  twice            answers a second time         stranger   first answers a token that was
 //   never given
 //               elsewhere        answers from another thread   discard    adds the DISCARD flag
+//               tarry=GATE       has answered, and asks for more work when the gate is open
 //   memory=MB   what the outcome and `usage` report
 //
 // Deeds, for worker processes only (deeds.cc):

@@ -160,6 +160,25 @@ BOOST_AUTO_TEST_CASE(the_oldest_of_several_idle_environments_go_first) {
   BOOST_TEST(gateway.invoke({.function = "hello"}).report.init_duration.count() == 0);
 }
 
+// In a worker the gate would hold up the worker only: what asks for work is the server's side of it.
+BOOST_AUTO_TEST_CASE(one_that_has_answered_and_is_not_in_line_yet_expires_with_the_others,
+                     *boost::unit_test::label("in_process")) {
+  create("hello", "echo");
+  Gate work;
+  Gate line;
+  auto prompt = start("hello", "wait=" + work.name());
+  BOOST_TEST(work.await_waiting(1));
+  result_of(start("hello", "tarry=" + line.name()));
+  BOOST_TEST(line.await_waiting(1));
+  advance(400s);
+  work.open();
+  result_of(prompt);
+  advance(201s);
+  line.open();
+  BOOST_TEST(await([&] { return host().environments() == 1; }));
+  BOOST_TEST(gateway.status().idle == 1);
+}
+
 BOOST_AUTO_TEST_CASE(provisioned_environments_are_still_there_after_a_day) {
   create("hello", "echo");
   gateway.publish_version({.name = "hello"});
