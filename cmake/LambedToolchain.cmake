@@ -26,13 +26,6 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     lambed_warnings INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds>
                               $<$<COMPILE_LANGUAGE:CXX>:-Wno-stringop-overflow -Wno-stringop-overread>)
 endif()
-# Names of other files' anonymous namespaces do no harm where all of them are one file.
-set(LAMBED_UNITY_WARNINGS -Wno-unused-function $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
-if(LAMBED_SANITIZE)
-  # Rooms and hosts are built as a whole there, in a fraction of the time; the release build sees each file on its own.
-  set(LAMBED_UNITY ON)
-  target_compile_options(lambed_warnings INTERFACE ${LAMBED_UNITY_WARNINGS})
-endif()
 if(LAMBED_WERROR)
   target_compile_options(lambed_warnings INTERFACE -Werror)
 endif()

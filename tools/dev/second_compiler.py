@@ -1,5 +1,5 @@
-"""Whether clang takes the core without a warning: each of its translation units in the fuzz preset's build, parsed and checked,
-but not compiled, which takes a fifth of the time. The fuzz targets themselves need only some rooms.
+"""Whether clang takes the core without a warning: each of its files in the fuzz preset's build, parsed and checked, but not
+compiled, which takes a fifth of the time. The fuzz targets themselves need only some rooms.
 
 second_compiler.py build/fuzz
 """

@@ -157,7 +157,7 @@ run_tsan() { # [ARGUMENT OF ctest...]
 run_fuzz() { # SECONDS
   say "Fuzz targets, $1 s each"
   part "build of build/fuzz" build_for_test fuzz -- --target fuzz_targets || return 0
-  part "clang" count "clang takes the core" quietly build/log/second-compiler.log python3 -B tools/dev/second_compiler.py build/fuzz
+  part "clang" count "clang takes the core" quietly build/log/clang.log python3 -B tools/dev/second_compiler.py build/fuzz
   part "fuzz targets" run_fuzz_targets "$1"
 }
 
@@ -218,9 +218,9 @@ dev_test() {
     rm -rf build/release/matrix
     build_ahead asan "${asan[0]}" "${ahead_of_asan[@]}"
     part "suites of build/release" run_suites release -LE "^($others)\$"
+    say "Suites that run one at a time"
+    part "suites that run one at a time" run_suites release -L '^alone$'
     end_building_ahead
-    say "Suites that need a quiet machine"
-    part "suites that need a quiet machine" run_suites release -L '^alone$'
     built=yes
   fi
   run_asan "${asan[@]}"

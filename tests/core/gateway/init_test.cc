@@ -11,7 +11,6 @@ BOOST_AUTO_TEST_CASE(a_slow_init_delays_the_first_call_only) {
   const InvokeResult cold = gateway.invoke({.function = "hello", .payload = "1"});
   BOOST_TEST(cold.payload == "1");
   BOOST_TEST((cold.report.init_duration >= 150ms));
-  BOOST_TEST((cold.report.duration < 150ms));
   BOOST_TEST(gateway.invoke({.function = "hello"}).report.init_duration.count() == 0);
 }
 

@@ -105,16 +105,22 @@ BOOST_AUTO_TEST_CASE(an_invocation_that_has_ended_is_not_interrupted) {
 
 BOOST_AUTO_TEST_CASE(interrupting_never_blocks_while_code_in_c_holds_the_lock) {
   // A catastrophic regular expression: one C call that keeps the interpreter's lock for seconds.
-  PythonFunction function(
-      "import re\ndef handler(event, context):\n    return re.match('(a+)+$', 'a' * 26 + 'b') is None\n");
+  PythonFunction function(R"(
+import re
+def handler(event, context):
+    try:
+        return re.match('(a+)+$', 'a' * 26 + 'b') is None
+    finally:
+        print('over')
+)");
   const HarnessEnvironment environment = function.open();
   const std::uint64_t token = environment.submit("1");
   BOOST_TEST_REQUIRE(environment.wait_taken(token));
+  BOOST_TEST(environment.interrupt(token) == LAMBED_INTERRUPT_PENDING);
+  BOOST_TEST(environment.log() == "");  // so it did not wait for the end of the match
   for (int i = 0; i < 20; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    if (environment.interrupt(token) != LAMBED_INTERRUPT_PENDING) break;
-    BOOST_TEST((std::chrono::steady_clock::now() - begin) < std::chrono::milliseconds(100));
     if (environment.wait_outcome(token, std::chrono::milliseconds(20))) break;
+    if (environment.interrupt(token) != LAMBED_INTERRUPT_PENDING) break;
   }
   const std::optional<Outcome> outcome = environment.wait_outcome(token, std::chrono::seconds(60));
   BOOST_TEST_REQUIRE(outcome.has_value());
@@ -197,7 +203,7 @@ def work():
 def handler(event, context):
     threading.Thread(target=work, daemon=True).start()
     print('asleep', flush=True)
-    time.sleep(1.5)
+    time.sleep(3)
 )");
   PythonFunction steady("def handler(event, context):\n    return event\n");
   const HarnessEnvironment bystander = steady.open();
@@ -207,9 +213,8 @@ def handler(event, context):
   for (int i = 0; i < 5; ++i) {
     environment.interrupt(token);
     environment.wait_outcome(token, std::chrono::milliseconds(50));
-    const auto begin = std::chrono::steady_clock::now();
     BOOST_TEST(bystander.invoke(std::to_string(i)).payload == std::to_string(i));
-    BOOST_TEST((std::chrono::steady_clock::now() - begin) < std::chrono::milliseconds(500));
+    BOOST_TEST(environment.completions(token) == 0);
   }
   const std::optional<Outcome> outcome = environment.wait_outcome(token);
   BOOST_TEST_REQUIRE(outcome.has_value());

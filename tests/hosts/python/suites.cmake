@@ -73,9 +73,7 @@ foreach(candidate IN LISTS candidates)
     endif()
     add_test(NAME host_python_${version} COMMAND test_host_python --log_level=test_suite --report_level=short
                                                  --color_output=no --catch_system_errors=no)
-    # Alone, as `host_python`: some cases measure time.
-    set_tests_properties(host_python_${version} PROPERTIES LABELS "hosts;alone" TIMEOUT 600 RUN_SERIAL ON
-                                                           ENVIRONMENT "LAMBED_TEST_PYTHON=${executable}")
+    set_tests_properties(host_python_${version} PROPERTIES LABELS hosts TIMEOUT 600 ENVIRONMENT "LAMBED_TEST_PYTHON=${executable}")
   endif()
   if(NOT LAMBED_SANITIZE)  # a sanitizer's runtime must be loaded first, which a given interpreter does not do
     add_test(NAME host_python_attached_${version}
