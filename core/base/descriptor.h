@@ -25,9 +25,11 @@ class Descriptor {
   bool is_open() const { return number_ >= 0; }
   // The caller owns it from now on.
   int release() { return std::exchange(number_, -1); }
-  void reset() {
-    if (number_ >= 0) ::close(number_);
-    number_ = -1;
+  void reset() { static_cast<void>(close()); }
+  // Closes now; false when the file system reports only now that something was not written.
+  bool close() {
+    const int number = release();
+    return number < 0 || ::close(number) == 0;
   }
 
  private:

@@ -326,7 +326,7 @@ Result<std::shared_ptr<CodePackage>> CodePackages::freeze(const std::shared_ptr<
     reference.blob = to_hex(digest.finish());
 
     // Read back piece by piece: what is stored is what was copied, whatever happens to the folder meanwhile.
-    const FileDescriptor in(::open(archive->c_str(), O_RDONLY | O_CLOEXEC));
+    const Descriptor in(::open(archive->c_str(), O_RDONLY | O_CLOEXEC));
     std::string buffer(std::size_t{64} * 1024, '\0');
     return store(
         reference,

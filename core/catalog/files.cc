@@ -11,36 +11,19 @@
 
 namespace lambed::catalog {
 
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  if (this != &other) {
-    close();
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-FileDescriptor::~FileDescriptor() { close(); }
-
-int FileDescriptor::release() { return std::exchange(fd_, -1); }
-
-bool FileDescriptor::close() {
-  const int fd = release();
-  return fd < 0 || ::close(fd) == 0;
-}
-
 Error disk_error(const std::string& what, const std::string& path, int error_number) {
   return {ErrorCode::ServiceException,
           fmt::format("Could not {} {}: {}", what, path, std::generic_category().message(error_number))};
 }
 
-Result<FileDescriptor> create_file(const std::string& path, bool executable) {
+Result<Descriptor> create_file(const std::string& path, bool executable) {
   const int fd =
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, executable ? 0755 : 0644);
   if (fd < 0) return disk_error("create", path, errno);
-  return FileDescriptor(fd);
+  return Descriptor(fd);
 }
 
-Result<void> write_all(const FileDescriptor& file, std::string_view bytes, const std::string& path) {
+Result<void> write_all(const Descriptor& file, std::string_view bytes, const std::string& path) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0) {
@@ -61,7 +44,7 @@ Result<void> write_file(const std::string& path, std::string_view bytes, bool ex
 }
 
 Result<void> read_file(const std::string& path, const std::function<Result<void>(std::string_view)>& piece) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.is_open()) return disk_error("open", path, errno);
   std::string buffer(std::size_t{64} * 1024, '\0');
   for (;;) {

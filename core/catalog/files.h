@@ -5,35 +5,17 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 
 namespace lambed::catalog {
-
-// An open file descriptor, closed with its owner.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
-  ~FileDescriptor();
-
-  int get() const { return fd_; }
-  bool is_open() const { return fd_ >= 0; }
-  int release();
-  // Closes now; false when the file system reports only now that something was not written.
-  bool close();
-
- private:
-  int fd_ = -1;
-};
 
 // A ServiceException with the cause from errno: "Could not write /x: No space left on device".
 Error disk_error(const std::string& what, const std::string& path, int error_number);
 
 // A new file (it must not exist, no symbolic link is followed). Errors: disk_error.
-Result<FileDescriptor> create_file(const std::string& path, bool executable);
-Result<void> write_all(const FileDescriptor& file, std::string_view bytes, const std::string& path);
+Result<Descriptor> create_file(const std::string& path, bool executable);
+Result<void> write_all(const Descriptor& file, std::string_view bytes, const std::string& path);
 Result<void> write_file(const std::string& path, std::string_view bytes, bool executable);
 
 // The file in pieces. Errors: disk_error.

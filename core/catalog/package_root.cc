@@ -20,15 +20,15 @@ namespace {
 constexpr char kPrefix[] = "lambed-packages-";
 
 // Whoever made the folder holds this lock until his process ends, however it ends.
-bool lock_folder(const FileDescriptor& folder, bool wait) {
+bool lock_folder(const Descriptor& folder, bool wait) {
   return folder.is_open() && ::flock(folder.get(), LOCK_EX | (wait ? 0 : LOCK_NB)) == 0;
 }
 
-FileDescriptor open_folder(const std::string& path) {
-  return FileDescriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+Descriptor open_folder(const std::string& path) {
+  return Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-bool is_still_at(const FileDescriptor& folder, const std::string& path) {
+bool is_still_at(const Descriptor& folder, const std::string& path) {
   struct stat by_descriptor {};
   struct stat by_path {};
   return ::fstat(folder.get(), &by_descriptor) == 0 && ::lstat(path.c_str(), &by_path) == 0 &&
@@ -42,7 +42,7 @@ void sweep_stale_roots(const std::string& temporary_folder) {
   for (fs::directory_iterator it(temporary_folder, fs::directory_options::skip_permission_denied, error), end;
        !error && it != end; it.increment(error)) {
     if (!it->path().filename().string().starts_with(kPrefix)) continue;
-    const FileDescriptor folder = open_folder(it->path());
+    const Descriptor folder = open_folder(it->path());
     struct stat status {};
     if (!folder.is_open() || ::fstat(folder.get(), &status) != 0 || status.st_uid != ::geteuid()) continue;
     if (!lock_folder(folder, false)) continue;
@@ -76,7 +76,7 @@ Result<void> PackageRoot::make() {
   for (;;) {
     std::string folder = temporary / (std::string(kPrefix) + "XXXXXX");
     if (::mkdtemp(folder.data()) == nullptr) return disk_error("create a folder like", folder, errno);
-    FileDescriptor lock = open_folder(folder);
+    Descriptor lock = open_folder(folder);
     if (!lock_folder(lock, true) || !is_still_at(lock, folder)) {
       if (lock.is_open()) continue;
       if (errno == ENOENT) continue;

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/result.h"
-#include "catalog/files.h"
 
 namespace lambed::catalog {
 
@@ -42,7 +42,7 @@ class PackageRoot {
 
   std::mutex mutex_;  // guards what follows
   std::string folder_;
-  FileDescriptor lock_;
+  Descriptor lock_;
   int owner_ = 0;  // a child of fork() must not remove what its parent uses
   std::uint64_t next_ = 0;
   std::thread remover_;

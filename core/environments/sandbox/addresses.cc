@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "catalog/files.h"
+#include "base/descriptor.h"
 
 namespace lambed::sandbox {
 namespace {
@@ -44,7 +44,7 @@ bool is_link_local(const sockaddr_storage& address) {
 
 bool is_own_address(const sockaddr_storage& address) {
   // Connecting a UDP socket chooses a route and sends nothing; towards an address of our own, that address is the source too.
-  const catalog::FileDescriptor probe(::socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Descriptor probe(::socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!probe.is_open()) return true;
   const socklen_t size = address.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
   if (::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)

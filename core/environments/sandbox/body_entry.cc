@@ -78,7 +78,7 @@ Trouble check_code(const EntryPlan& plan, const std::string& task_root) {
 // What the body's process has that init is to work with.
 struct HandedOver {
   int listener = -1;  // for supervised calls
-  FileDescriptor tunnel;
+  Descriptor tunnel;
 };
 
 // From init to the body's process and through all the gates.

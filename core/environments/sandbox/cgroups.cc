@@ -162,7 +162,7 @@ Result<void> Cgroup::make() {
     if (auto made = make_folder(*folder); !made) return made;
   }
   if (!folders_.v2.empty()) {
-    v2_folder_ = FileDescriptor(::open(folders_.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    v2_folder_ = Descriptor(::open(folders_.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!v2_folder_.is_open())
       return system_error(fmt::format("Could not open the control group {}", folders_.v2), errno);
   }
@@ -205,12 +205,11 @@ Result<void> Cgroup::attach(int pid, bool v2_too) {
   return {};
 }
 
-Result<FileDescriptor> Cgroup::out_of_memory_event() {
-  if (v2_controls_) return FileDescriptor();
-  FileDescriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+Result<Descriptor> Cgroup::out_of_memory_event() {
+  if (v2_controls_) return Descriptor();
+  Descriptor event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.is_open()) return system_error("Could not make an event for memory that runs out", errno);
-  const FileDescriptor control(
-      ::open((folders_.memory + "/memory.oom_control").c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor control(::open((folders_.memory + "/memory.oom_control").c_str(), O_RDONLY | O_CLOEXEC));
   if (!control.is_open()) return system_error("Could not open memory.oom_control", errno);
   if (auto set = write_or_say(folders_.memory, "cgroup.event_control",
                               fmt::format("{} {}", event.get(), control.get()));
@@ -244,10 +243,10 @@ std::uint64_t Cgroup::memory_peak() const {
   return number_of_file(folders_.memory + "/memory.max_usage_in_bytes");
 }
 
-catalog::FileDescriptor Cgroup::memory_peak_file() const {
+Descriptor Cgroup::memory_peak_file() const {
   const std::string path =
       v2_controls_ ? folders_.v2 + "/memory.peak" : folders_.memory + "/memory.max_usage_in_bytes";
-  return catalog::FileDescriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
 }
 
 std::uint64_t Cgroup::out_of_memory_kills() const {

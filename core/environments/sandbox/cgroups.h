@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/result.h"
-#include "catalog/files.h"
 
 namespace lambed::sandbox {
 
@@ -49,7 +49,7 @@ class Cgroup {
   // Moves a process into the v1 groups; and into v2's, unless it was cloned there.
   Result<void> attach(int pid, bool v2_too);
   // v1: an eventfd that becomes readable when the group met its memory limit. v2 ends the whole group by itself.
-  Result<catalog::FileDescriptor> out_of_memory_event();
+  Result<Descriptor> out_of_memory_event();
 
   bool can_freeze() const { return !folders_.v2.empty() || !folders_.freezer.empty(); }
   Result<void> freeze(bool frozen);
@@ -58,7 +58,7 @@ class Cgroup {
 
   std::uint64_t memory_now() const;
   std::uint64_t memory_peak() const;
-  catalog::FileDescriptor memory_peak_file() const;
+  Descriptor memory_peak_file() const;
   std::uint64_t out_of_memory_kills() const;
   std::chrono::nanoseconds cpu_used() const;
 
@@ -68,7 +68,7 @@ class Cgroup {
  private:
   Folders folders_;
   bool v2_controls_;
-  catalog::FileDescriptor v2_folder_;
+  Descriptor v2_folder_;
 };
 
 // The supervisor's folders.

@@ -19,8 +19,8 @@ namespace lambed::sandbox {
 
 struct Child::State {
   pid_t pid = -1;
-  FileDescriptor pidfd, control;
-  FileDescriptor memory_peak;  // without control groups: what init has seen
+  Descriptor pidfd, control;
+  Descriptor memory_peak;  // without control groups: what init has seen
   std::unique_ptr<Cgroup> cgroup;
   std::string tmp;  // a folder of ours, to be removed
   TmpImage image;   // what /tmp is, where that is not a tmpfs or a folder

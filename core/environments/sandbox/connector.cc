@@ -26,27 +26,27 @@ namespace {
 constexpr int kNetworkCookie = 71;  // SO_NETNS_COOKIE, since Linux 5.14
 constexpr int kTryAgain = 2;        // milliseconds
 
-int option(const FileDescriptor& socket, int name) {
+int option(const Descriptor& socket, int name) {
   int value = 0;
   socklen_t size = sizeof value;
   return ::getsockopt(socket.get(), SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
 }
 
-std::uint64_t network_of(const FileDescriptor& socket) {
+std::uint64_t network_of(const Descriptor& socket) {
   std::uint64_t cookie = 0;
   socklen_t size = sizeof cookie;
   return ::getsockopt(socket.get(), SOL_SOCKET, kNetworkCookie, &cookie, &size) == 0 ? cookie : 0;
 }
 
-bool blocks(const FileDescriptor& socket) { return (::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) == 0; }
+bool blocks(const Descriptor& socket) { return (::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) == 0; }
 
-void set_blocking(const FileDescriptor& socket, bool blocking) {
+void set_blocking(const Descriptor& socket, bool blocking) {
   const int flags = ::fcntl(socket.get(), F_GETFL);
   ::fcntl(socket.get(), F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
 // What callers set before they connect and expect to find afterwards.
-void copy_options(const FileDescriptor& from, const FileDescriptor& to) {
+void copy_options(const Descriptor& from, const Descriptor& to) {
   const std::pair<int, int> numbers[] = {{SOL_SOCKET, SO_KEEPALIVE},     {SOL_SOCKET, SO_OOBINLINE},
                                          {IPPROTO_TCP, TCP_NODELAY},     {IPPROTO_TCP, TCP_KEEPIDLE},
                                          {IPPROTO_TCP, TCP_KEEPINTVL},   {IPPROTO_TCP, TCP_KEEPCNT},
@@ -70,9 +70,9 @@ void ignore_alarm(int) {}
 
 }  // namespace
 
-Connector::Connector(FileDescriptor listener, Rules rules, const Egress& egress)
+Connector::Connector(Descriptor listener, Rules rules, const Egress& egress)
     : listener_(std::move(listener)), rules_(std::move(rules)), egress_(egress) {
-  const FileDescriptor any(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor any(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (any.is_open()) machine_ = network_of(any);
   struct sigaction wake {};
   wake.sa_handler = ignore_alarm;
@@ -139,23 +139,23 @@ bool Connector::is_waited_for(std::uint64_t id) const {
   return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-FileDescriptor Connector::socket_of(pid_t thread, int number, int& error) const {
+Descriptor Connector::socket_of(pid_t thread, int number, int& error) const {
   const auto process =
       static_cast<pid_t>(number_after(text_of_file(fmt::format("/proc/{}/status", thread)), "Tgid"));
-  const FileDescriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-  FileDescriptor socket(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+  const Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+  Descriptor socket(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
   error = socket.is_open() ? 0 : errno == EBADF ? EBADF : EPERM;
   return socket;
 }
 
-bool Connector::is_of_machine(const FileDescriptor& socket) const {
+bool Connector::is_of_machine(const Descriptor& socket) const {
   // An old kernel that cannot tell: what cannot be told apart is taken for the machine's.
   return machine_ == 0 || network_of(socket) == machine_;
 }
 
 void Connector::listen(const seccomp_notif& call) {
   int error = 0;
-  const FileDescriptor theirs =
+  const Descriptor theirs =
       socket_of(static_cast<pid_t>(call.pid), static_cast<int>(call.data.args[0]), error);
   if (error == 0 && option(theirs, SO_DOMAIN) != AF_UNIX && is_of_machine(theirs)) error = EPERM;
   if (error == 0 && is_waited_for(call.id) &&
@@ -167,7 +167,7 @@ void Connector::listen(const seccomp_notif& call) {
 void Connector::connect(const seccomp_notif& call) {
   const auto thread = static_cast<pid_t>(call.pid);
   int error = 0;
-  FileDescriptor theirs = socket_of(thread, static_cast<int>(call.data.args[0]), error);
+  Descriptor theirs = socket_of(thread, static_cast<int>(call.data.args[0]), error);
   if (error != 0) return answer(call.id, error);
   Address address{};
   const auto size = static_cast<std::uint32_t>(call.data.args[2]);
@@ -212,7 +212,7 @@ void Connector::connect(const seccomp_notif& call) {
   connect_out(call, theirs, address);
 }
 
-int Connector::replace(std::uint64_t id, pid_t thread, int number, const FileDescriptor& socket) const {
+int Connector::replace(std::uint64_t id, pid_t thread, int number, const Descriptor& socket) const {
   seccomp_notif_addfd wanted{};
   wanted.id = id;
   wanted.flags = SECCOMP_ADDFD_FLAG_SETFD;
@@ -227,12 +227,12 @@ int Connector::replace(std::uint64_t id, pid_t thread, int number, const FileDes
   return ::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_ADDFD, &wanted) >= 0 ? 0 : errno;
 }
 
-void Connector::connect_out(const seccomp_notif& call, const FileDescriptor& theirs, const Address& address) {
+void Connector::connect_out(const seccomp_notif& call, const Descriptor& theirs, const Address& address) {
   const bool blocking = blocks(theirs);
   Pending pending{call.id, static_cast<pid_t>(call.pid), static_cast<int>(call.data.args[0]),
                   // A name server that the environment knows by an address of IPv4 may have one of IPv6.
-                  FileDescriptor(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-                  true, false, blocking, address};
+                  Descriptor(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), true,
+                  false, blocking, address};
   if (!pending.socket.is_open()) return answer(call.id, errno);
   copy_options(theirs, pending.socket);
   if (::connect(pending.socket.get(), address.get(), address.size) != 0 && errno != EINPROGRESS)
@@ -245,7 +245,7 @@ void Connector::connect_out(const seccomp_notif& call, const FileDescriptor& the
   pending_.push_back(std::move(pending));
 }
 
-int Connector::connect_unix(const seccomp_notif& call, const FileDescriptor& theirs, const Address& address) {
+int Connector::connect_unix(const seccomp_notif& call, const Descriptor& theirs, const Address& address) {
   const auto& name = reinterpret_cast<const sockaddr_un&>(address.storage);
   const std::size_t length = address.size - offsetof(sockaddr_un, sun_path);
   const std::string cwd = fmt::format("/proc/{}/cwd", call.pid);
@@ -265,12 +265,11 @@ int Connector::connect_unix(const seccomp_notif& call, const FileDescriptor& the
   }
   if (!path.starts_with(rules_.unix_sockets_in + "/")) return EPERM;
   path.erase(0, rules_.unix_sockets_in.size() + 1);
-  const FileDescriptor root(::open(rules_.unix_sockets_in.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor root(::open(rules_.unix_sockets_in.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  const FileDescriptor file(
-      static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
+  const Descriptor file(static_cast<int>(::syscall(SYS_openat2, root.get(), path.c_str(), &how, sizeof how)));
   if (!file.is_open()) return errno == EXDEV || errno == ELOOP ? EPERM : errno;
   sockaddr_un exact{};
   exact.sun_family = AF_UNIX;
@@ -279,7 +278,7 @@ int Connector::connect_unix(const seccomp_notif& call, const FileDescriptor& the
   return ::connect(theirs.get(), reinterpret_cast<const sockaddr*>(&exact), sizeof exact) == 0 ? 0 : errno;
 }
 
-void Connector::connect_here(const seccomp_notif& call, FileDescriptor theirs, const Address& address) {
+void Connector::connect_here(const seccomp_notif& call, Descriptor theirs, const Address& address) {
   const bool local = option(theirs, SO_DOMAIN) == AF_UNIX;
   const bool blocking = blocks(theirs);
   if (blocking) set_blocking(theirs, false);

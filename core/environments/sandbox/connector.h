@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "catalog/files.h"
+#include "base/descriptor.h"
 #include "environments/sandbox/egress.h"
 
 namespace lambed::sandbox {
@@ -30,7 +30,7 @@ class Connector {
     std::string unix_sockets_in;  // without an own file view: the only folder with Unix sockets to connect to
   };
   // An open `listener`. `egress` lives longer.
-  Connector(catalog::FileDescriptor listener, Rules rules, const Egress& egress);
+  Connector(Descriptor listener, Rules rules, const Egress& egress);
 
   // What to poll, and for how long at most (-1: for ever); after poll, whatever came.
   void add_to(std::vector<pollfd>& polled) const;
@@ -48,28 +48,28 @@ class Connector {
   struct Pending {
     std::uint64_t id;
     pid_t thread;
-    int number;                      // the caller's descriptor
-    catalog::FileDescriptor socket;  // the new one, or the caller's own
-    bool replaces;                   // the new one is to be put in the caller's place
-    bool tries_again;                // a Unix socket with a full backlog says nothing when there is room
-    bool blocking;                   // the caller's socket was, and is to be again
+    int number;         // the caller's descriptor
+    Descriptor socket;  // the new one, or the caller's own
+    bool replaces;      // the new one is to be put in the caller's place
+    bool tries_again;   // a Unix socket with a full backlog says nothing when there is room
+    bool blocking;      // the caller's socket was, and is to be again
     Address address;
   };
 
   void receive();
   void answer(std::uint64_t id, int error);
   bool is_waited_for(std::uint64_t id) const;
-  catalog::FileDescriptor socket_of(pid_t thread, int number, int& error) const;
+  Descriptor socket_of(pid_t thread, int number, int& error) const;
   void listen(const seccomp_notif& call);
   void connect(const seccomp_notif& call);
-  void connect_out(const seccomp_notif& call, const catalog::FileDescriptor& theirs, const Address& address);
-  void connect_here(const seccomp_notif& call, catalog::FileDescriptor theirs, const Address& address);
-  int connect_unix(const seccomp_notif& call, const catalog::FileDescriptor& theirs, const Address& address);
-  int replace(std::uint64_t id, pid_t thread, int number, const catalog::FileDescriptor& socket) const;
-  bool is_of_machine(const catalog::FileDescriptor& socket) const;
+  void connect_out(const seccomp_notif& call, const Descriptor& theirs, const Address& address);
+  void connect_here(const seccomp_notif& call, Descriptor theirs, const Address& address);
+  int connect_unix(const seccomp_notif& call, const Descriptor& theirs, const Address& address);
+  int replace(std::uint64_t id, pid_t thread, int number, const Descriptor& socket) const;
+  bool is_of_machine(const Descriptor& socket) const;
   bool finish(Pending& pending);
 
-  catalog::FileDescriptor listener_;
+  Descriptor listener_;
   Rules rules_;
   const Egress& egress_;
   std::uint64_t machine_ = 0;  // the machine's network namespace

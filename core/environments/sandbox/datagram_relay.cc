@@ -38,7 +38,7 @@ Unreachable reason_for(int error) {
   }
 }
 
-void watch(const FileDescriptor& events, int descriptor, std::uint64_t tag) {
+void watch(const Descriptor& events, int descriptor, std::uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = tag;
@@ -47,7 +47,7 @@ void watch(const FileDescriptor& events, int descriptor, std::uint64_t tag) {
 
 }  // namespace
 
-DatagramRelay::DatagramRelay(FileDescriptor tunnel, const Egress& egress)
+DatagramRelay::DatagramRelay(Descriptor tunnel, const Egress& egress)
     : tunnel_(std::move(tunnel)),
       egress_(egress),
       events_(::epoll_create1(EPOLL_CLOEXEC)),
@@ -136,7 +136,7 @@ DatagramRelay::Flow* DatagramRelay::flow_for(const Datagram& datagram, int& erro
   sockaddr_storage to = socket_address(datagram.to.address, datagram.to.port);
   error = egress_.direct(to, SOCK_DGRAM);
   if (error != 0) return nullptr;
-  FileDescriptor socket(::socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  Descriptor socket(::socket(to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return error = errno, nullptr;
   // The sender inside knows of no smaller packets than its tunnel's: whatever needs it goes in pieces.
   const int dont = IP_PMTUDISC_DONT;

@@ -13,7 +13,7 @@
 #include <memory>
 #include <vector>
 
-#include "catalog/files.h"
+#include "base/descriptor.h"
 #include "environments/sandbox/egress.h"
 #include "environments/sandbox/packets.h"
 
@@ -25,7 +25,7 @@ class DatagramRelay {
   static constexpr std::size_t kMostFlows = 256;
 
   // `tunnel`: open, of kind TUN, without packet information. `egress` lives longer.
-  DatagramRelay(catalog::FileDescriptor tunnel, const Egress& egress);
+  DatagramRelay(Descriptor tunnel, const Egress& egress);
 
   // What to poll, and for how long at most (-1: for ever); after poll, whatever came.
   void add_to(std::vector<pollfd>& polled) const;
@@ -36,7 +36,7 @@ class DatagramRelay {
   using Moment = std::chrono::steady_clock::time_point;
   struct Flow {
     Endpoint inside, peer;  // the peer by the address that the environment knows it by
-    catalog::FileDescriptor socket;
+    Descriptor socket;
     Moment used;
   };
 
@@ -48,11 +48,11 @@ class DatagramRelay {
   void tell(const Flow& flow, int error);
   void expire();
 
-  catalog::FileDescriptor tunnel_;
+  Descriptor tunnel_;
   const Egress& egress_;
-  catalog::FileDescriptor events_;  // an epoll: of the tunnel, and of every flow
-  std::vector<Flow> flows_;         // a slot without a socket is free
-  Moment looked_at_;                // when expire() ran
+  Descriptor events_;        // an epoll: of the tunnel, and of every flow
+  std::vector<Flow> flows_;  // a slot without a socket is free
+  Moment looked_at_;         // when expire() ran
   std::size_t open_flows_ = 0;
   std::unique_ptr<std::uint8_t[]> space_;  // for one packet
 };

@@ -52,17 +52,17 @@ std::uint64_t blocks_for(std::uint64_t usable) {
 }
 
 // Without a name from the start, where the file system can do that.
-FileDescriptor unnamed_file(const std::string& folder) {
-  FileDescriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+Descriptor unnamed_file(const std::string& folder) {
+  Descriptor file(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (file.is_open() || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)) return file;
   std::string path = folder + "/lambed-image-XXXXXX";
-  file = FileDescriptor(::mkostemp(path.data(), O_CLOEXEC));
+  file = Descriptor(::mkostemp(path.data(), O_CLOEXEC));
   if (file.is_open()) ::unlink(path.c_str());
   return file;
 }
 
 // 0, or errno; ECHILD: it failed.
-int run_mkfs(const std::string& program, const FileDescriptor& file) {
+int run_mkfs(const std::string& program, const Descriptor& file) {
   constexpr int kTheirs = 3;
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -106,7 +106,7 @@ int run_mkfs(const std::string& program, const FileDescriptor& file) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : ECHILD;
 }
 
-Trouble make_file_system(const FileDescriptor& file) {
+Trouble make_file_system(const Descriptor& file) {
   for (const char* program :
        {"/usr/sbin/mke2fs", "/sbin/mke2fs", "/usr/bin/mke2fs", "/usr/local/sbin/mke2fs"}) {
     if (::access(program, X_OK) != 0) continue;
@@ -116,15 +116,15 @@ Trouble make_file_system(const FileDescriptor& file) {
 }
 
 // A node of our own where the machine's /dev does not get them by itself, as in containers.
-FileDescriptor open_loop(int number, int flags) {
+Descriptor open_loop(int number, int flags) {
   const std::string usual = fmt::format("/dev/loop{}", number);
-  FileDescriptor device(::open(usual.c_str(), flags | O_CLOEXEC));
+  Descriptor device(::open(usual.c_str(), flags | O_CLOEXEC));
   if (device.is_open() || errno != ENOENT) return device;
   constexpr unsigned kMajor = 7;
   if (::mknod(usual.c_str(), S_IFBLK | 0660, ::makedev(kMajor, static_cast<unsigned>(number))) != 0 &&
       errno != EEXIST)
     return device;
-  return FileDescriptor(::open(usual.c_str(), flags | O_CLOEXEC));
+  return Descriptor(::open(usual.c_str(), flags | O_CLOEXEC));
 }
 
 // What has not been written to the disk yet need not be, if no file has it any more. Bounded: what is left costs time only.
@@ -170,7 +170,7 @@ Trouble ImageForm::make(const ImagePlace& place, std::uint64_t usable, ImageForm
   if (::ftruncate(image.file_.get(), static_cast<off_t>(made.blocks_ * kBlock)) != 0)
     return trouble(errno, "making a file in " + folder);
   if (Trouble t = make_file_system(image.file_); t.error != 0) return t;
-  const FileDescriptor file(::fcntl(image.file_.get(), F_DUPFD_CLOEXEC, 0));
+  const Descriptor file(::fcntl(image.file_.get(), F_DUPFD_CLOEXEC, 0));
   // Mounted once, so that it is known to work, and without the folder that only repairs need.
   if (Trouble t = image.attach(place.is_direct); t.error != 0) return t;
   if (Trouble t = image.mount_device(); t.error != 0) return t;
@@ -220,21 +220,21 @@ DiskImage::~DiskImage() {
   forget_files(folder_.get(), ".", 32, entries);
 }
 
-FileDescriptor DiskImage::release_mount() {
-  FileDescriptor mount = std::move(mount_);
-  file_ = FileDescriptor();
-  loop_ = FileDescriptor();
+Descriptor DiskImage::release_mount() {
+  Descriptor mount = std::move(mount_);
+  file_ = Descriptor();
+  loop_ = Descriptor();
   return mount;
 }
 
 Trouble DiskImage::attach(bool is_direct) {
-  const FileDescriptor control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
+  const Descriptor control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   if (!control.is_open()) return trouble(errno, "opening /dev/loop-control");
   for (int i = 0; i < kTriesForLoop; ++i) {
     const int number = ::ioctl(control.get(), LOOP_CTL_GET_FREE);
     if (number < 0) return trouble(errno, "looking for a free loop device");
     device_ = fmt::format("/dev/loop{}", number);
-    FileDescriptor writable = open_loop(number, O_RDWR);
+    Descriptor writable = open_loop(number, O_RDWR);
     if (!writable.is_open()) return trouble(errno, "opening " + device_);
     loop_config wanted{};
     wanted.fd = static_cast<unsigned>(file_.get());
@@ -256,7 +256,7 @@ Trouble DiskImage::attach(bool is_direct) {
 }
 
 Trouble DiskImage::mount_device() {
-  const FileDescriptor context(::fsopen("ext4", FSOPEN_CLOEXEC));
+  const Descriptor context(::fsopen("ext4", FSOPEN_CLOEXEC));
   if (!context.is_open()) return trouble(errno, "opening ext4");
   if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", device_.c_str(), 0) != 0)
     return trouble(errno, "naming " + device_);
@@ -269,9 +269,9 @@ Trouble DiskImage::mount_device() {
   if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "errors", "remount-ro", 0) != 0 ||
       ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
     return trouble(errno, "reading the file system of " + device_);
-  mount_ = FileDescriptor(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  mount_ = Descriptor(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   if (!mount_.is_open()) return trouble(errno, "mounting " + device_);
-  folder_ = FileDescriptor(::openat(mount_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  folder_ = Descriptor(::openat(mount_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   return folder_.is_open() ? Trouble{} : trouble(errno, "opening the file system of " + device_);
 }
 

@@ -52,7 +52,7 @@ class DiskImage {
   ~DiskImage();
 
   // To be moved to its place. What is left here keeps the file system alive.
-  FileDescriptor release_mount();
+  Descriptor release_mount();
   int folder() const { return folder_.get(); }
 
  private:
@@ -61,8 +61,8 @@ class DiskImage {
   Trouble mount_device();
 
   std::string device_;             // "/dev/loop3"
-  FileDescriptor file_, loop_;     // loop_: for reading; nobody may write to a mounted device
-  FileDescriptor mount_, folder_;  // folder_: its root
+  Descriptor file_, loop_;     // loop_: for reading; nobody may write to a mounted device
+  Descriptor mount_, folder_;  // folder_: its root
 };
 
 }  // namespace lambed::sandbox

@@ -205,8 +205,8 @@ std::vector<LayerReport> try_layers() {
 Result<Layer> best_layer() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return system_error("Could not make a pipe", errno);
-  const FileDescriptor reads(ends[0]);
-  FileDescriptor writes(ends[1]);
+  const Descriptor reads(ends[0]);
+  Descriptor writes(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return system_error("Could not start a process", errno);
   if (child == 0) {
@@ -217,7 +217,7 @@ Result<Layer> best_layer() {
     }
     ::_exit(::write(writes.get(), told.data(), told.size()) < 0 ? 1 : 0);
   }
-  writes = FileDescriptor();
+  writes = Descriptor();
   std::string told;
   char piece[512];
   for (ssize_t got = 0; (got = ::read(reads.get(), piece, sizeof piece)) > 0;)

@@ -94,8 +94,7 @@ Trouble Root::show_at(const std::string& from, const std::string& path) const {
     make_folders(path);
   } else {
     make_folders(path.substr(0, path.rfind('/')));
-    const FileDescriptor point(
-        ::open(inside(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444));
+    const Descriptor point(::open(inside(path).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0444));
     if (!point.is_open()) return trouble(errno, "making the mount point " + path);
   }
   if (const int error = bind_read_only(from, inside(path)); error != 0)
@@ -138,7 +137,7 @@ Trouble Root::show_layers(const std::vector<std::string>& layers) const {
   if (layers.empty()) return {};
   if (layers.size() == 1) return show_at(layers.front(), "/opt");
   // Descriptors instead of paths: those may hold the characters that separate overlay's options.
-  std::vector<FileDescriptor> folders;
+  std::vector<Descriptor> folders;
   std::string options = "lowerdir=";
   for (const std::string& layer : layers) {
     folders.emplace_back(::open(layer.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -153,7 +152,7 @@ Trouble Root::show_layers(const std::vector<std::string>& layers) const {
 Trouble Root::make_devices() const {
   make_folders("/dev");
   for (const std::string& device : kDevices) {
-    const FileDescriptor point(::open(inside(device).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
+    const Descriptor point(::open(inside(device).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666));
     if (::mount(device.c_str(), inside(device).c_str(), nullptr, MS_BIND, nullptr) != 0)
       return trouble(errno, "binding " + device);
   }
@@ -171,7 +170,7 @@ Trouble Root::make_devices() const {
 Trouble Root::make_etc(const FileView& view) const {
   make_folders("/etc");
   const auto put = [this](const char* name, const std::string& text) {
-    const FileDescriptor file(::open(inside(name).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_EXCL, 0444));
+    const Descriptor file(::open(inside(name).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC | O_EXCL, 0444));
     return file.is_open() &&
            ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
   };
@@ -236,12 +235,12 @@ Trouble change_root(const Root& root, bool keeps_old) {
 
 // A folder of the machine, by descriptor. ESTALE: at that path there is another one than the supervisor sees, since something
 // was mounted over it after the process was made.
-Trouble open_folder(int machine, const KnownFolder& folder, FileDescriptor& opened) {
+Trouble open_folder(int machine, const KnownFolder& folder, Descriptor& opened) {
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT;
-  opened = FileDescriptor(
-      static_cast<int>(::syscall(SYS_openat2, machine, folder.path.c_str(), &how, sizeof how)));
+  opened =
+      Descriptor(static_cast<int>(::syscall(SYS_openat2, machine, folder.path.c_str(), &how, sizeof how)));
   if (!opened.is_open()) return trouble(errno, "opening " + folder.path);
   struct stat found {};
   if (::fstat(opened.get(), &found) != 0) return trouble(errno, "reading " + folder.path);
@@ -259,7 +258,7 @@ Trouble enter_file_view(const FileView& view) {
       0)
     return trouble(errno, "making mounts private");
   // What lies below kNewRoot is hidden by it: all that is needed from there is held by descriptors.
-  std::vector<FileDescriptor> held;
+  std::vector<Descriptor> held;
   const auto hold = [&](std::string& path) {
     if (path.empty()) return 0;
     held.emplace_back(::open(path.c_str(), O_PATH | O_CLOEXEC));
@@ -321,15 +320,15 @@ Trouble furnish_file_view(const FileView& view, const KnownFolder& task_root,
                           const std::vector<KnownFolder>& layers) {
   const Root root("");
   {
-    const FileDescriptor machine(::open(kOldRoot, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor machine(::open(kOldRoot, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!machine.is_open()) return trouble(errno, "opening the old root");
     if (!task_root.path.empty()) {
-      FileDescriptor folder;
+      Descriptor folder;
       if (Trouble t = open_folder(machine.get(), task_root, folder); t.error != 0) return t;
       if (Trouble t = root.show_at(fmt::format("/proc/self/fd/{}", folder.get()), "/var/task"); t.error != 0)
         return t;
     }
-    std::vector<FileDescriptor> folders(layers.size());
+    std::vector<Descriptor> folders(layers.size());
     std::vector<std::string> paths;
     for (std::size_t i = 0; i < layers.size(); ++i) {
       if (Trouble t = open_folder(machine.get(), layers[i], folders[i]); t.error != 0) return t;

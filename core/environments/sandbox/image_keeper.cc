@@ -85,7 +85,7 @@ class Workshop {
     reply.trouble = find_form(order.bytes, form);
     if (reply.trouble.error == 0) reply.trouble = DiskImage::make(*form, image);
     std::vector<int> descriptors;
-    FileDescriptor mount;
+    Descriptor mount;
     if (reply.trouble.error == 0) {
       mount = image.release_mount();
       descriptors.push_back(mount.get());
@@ -163,12 +163,12 @@ Trouble ImageKeeper::begin() {
   int orders[2], endings[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, orders) != 0)
     return trouble(errno, "making a socket pair");
-  orders_ = FileDescriptor(orders[0]);
-  const FileDescriptor their_orders(orders[1]);
+  orders_ = Descriptor(orders[0]);
+  const Descriptor their_orders(orders[1]);
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, endings) != 0)
     return trouble(errno, "making a socket pair");
-  endings_ = FileDescriptor(endings[0]);
-  const FileDescriptor their_endings(endings[1]);
+  endings_ = Descriptor(endings[0]);
+  const Descriptor their_endings(endings[1]);
   const pid_t self = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) return trouble(errno, "starting the process that makes images");
@@ -178,8 +178,8 @@ Trouble ImageKeeper::begin() {
 
 // By force: it may be waiting for the disk, and what it holds goes in any case.
 void ImageKeeper::stop() {
-  orders_ = FileDescriptor();
-  endings_ = FileDescriptor();
+  orders_ = Descriptor();
+  endings_ = Descriptor();
   shelves_.clear();
   if (pid_ <= 0) return;
   ::kill(pid_, SIGKILL);
@@ -224,7 +224,7 @@ bool ImageKeeper::receive(int patience) {
   } while (ready < 0 && errno == EINTR);
   if (ready <= 0) return false;
   ImageReply reply;
-  std::vector<FileDescriptor> descriptors;
+  std::vector<Descriptor> descriptors;
   if (receive_message(orders_.get(), &reply, sizeof reply, &descriptors, false) != sizeof reply) {
     stop();
     return false;

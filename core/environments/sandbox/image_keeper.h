@@ -24,7 +24,7 @@ class ImageKeeper;
 class TmpImage {
  public:
   TmpImage() = default;
-  TmpImage(std::shared_ptr<ImageKeeper> keeper, int id, std::uint64_t bytes, FileDescriptor mount)
+  TmpImage(std::shared_ptr<ImageKeeper> keeper, int id, std::uint64_t bytes, Descriptor mount)
       : keeper_(std::move(keeper)), id_(id), bytes_(bytes), mount_(std::move(mount)) {}
   TmpImage(TmpImage&&) = default;
   TmpImage& operator=(TmpImage&& other) noexcept;
@@ -32,14 +32,14 @@ class TmpImage {
 
   // The mount, to be moved to its place; -1 once it was let go of.
   int mount() const { return mount_.get(); }
-  void let_go() { mount_ = FileDescriptor(); }
+  void let_go() { mount_ = Descriptor(); }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
   std::shared_ptr<ImageKeeper> keeper_;
   int id_ = 0;
   std::uint64_t bytes_ = 0;
-  FileDescriptor mount_;
+  Descriptor mount_;
 };
 
 class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
@@ -61,7 +61,7 @@ class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
   friend class TmpImage;
   struct Image {
     int id;
-    FileDescriptor mount;
+    Descriptor mount;
   };
   // Images of one size.
   struct Shelf {
@@ -84,7 +84,7 @@ class ImageKeeper : public std::enable_shared_from_this<ImageKeeper> {
 
   const ImagePlace place_;
   pid_t pid_ = -1;
-  FileDescriptor orders_, endings_;
+  Descriptor orders_, endings_;
   std::vector<Shelf> shelves_;  // the last one that was used first
   int last_id_ = 0;
   bool has_made_one_ = false;

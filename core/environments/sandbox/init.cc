@@ -87,8 +87,8 @@ class Init {
   Trouble set_up() {
     ::setsid();  // no terminal
     const bool bare = plan_.layer == Layer::kBare;
-    FileDescriptor device =
-        plan_.tunnel == EntryPlan::Tunnel::kNone ? FileDescriptor() : hold_tunnel_device();
+    Descriptor device =
+        plan_.tunnel == EntryPlan::Tunnel::kNone ? Descriptor() : hold_tunnel_device();
     const std::string resolv_conf = text_of_file(plan_.resolv_conf);
     resolvers_ = name_servers(resolv_conf);
     if (!bare) {
@@ -125,7 +125,7 @@ class Init {
     close_all_but({plan_.control, plan_.memory_event, plan_.memory_peak_file, inner[0]});
     // Memory that runs out should end the function's processes rather than the one that must report it.
     write_to(fmt::format("/proc/{}/oom_score_adj", body_pid_), "1000");
-    inner_ = FileDescriptor(inner[0]);
+    inner_ = Descriptor(inner[0]);
     if (!waits_) {
       if (Trouble t = become_small(); t.error != 0) return t;
     } else if (::prctl(PR_SET_DUMPABLE, 0) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
@@ -148,7 +148,7 @@ class Init {
   // The first time, what init is to work with comes along.
   Trouble await_body(bool takes_descriptors) {
     Entered entered;
-    std::vector<FileDescriptor> descriptors;
+    std::vector<Descriptor> descriptors;
     if (receive_message(inner_.get(), &entered, sizeof entered, &descriptors) != sizeof entered) {
       int status = 0;
       ::waitpid(body_pid_, &status, 0);
@@ -209,7 +209,7 @@ class Init {
     return {};
   }
 
-  TunnelPlan tunnel_plan(const FileDescriptor& device) const {
+  TunnelPlan tunnel_plan(const Descriptor& device) const {
     const Network& network = plan_.network;
     if (!network.address.empty()) return {device.get(), network.address, network.prefix, false};
     // Where the machine has no way by IPv6, names would be looked up and tried for nothing.
@@ -220,7 +220,7 @@ class Init {
     sigset_t child;
     ::sigemptyset(&child);
     ::sigaddset(&child, SIGCHLD);
-    const FileDescriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+    const Descriptor children(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
     reap();  // what ended before the signalfd was there
     if (watches() && !look()) end(SIGKILL, true);
     for (;;) {
@@ -328,8 +328,8 @@ class Init {
   pid_t body_pid_ = 0;
   std::string resolv_conf_;  // text of /etc/resolv.conf
   std::vector<sockaddr_storage> resolvers_;
-  FileDescriptor inner_;              // to the body's process, until it runs the body
-  FileDescriptor listener_, tunnel_;  // until there are a connector and a relay
+  Descriptor inner_;              // to the body's process, until it runs the body
+  Descriptor listener_, tunnel_;  // until there are a connector and a relay
   std::unique_ptr<Egress> egress_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<DatagramRelay> relay_;

@@ -45,7 +45,7 @@ std::uint64_t files_of_version(int version) {
 }
 
 int add(int ruleset, const std::string& path, std::uint64_t rights) {
-  const FileDescriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  const Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
   if (!place.is_open()) return errno == ENOENT || errno == EACCES ? 0 : errno;
   struct stat found {};
   if (::fstat(place.get(), &found) != 0) return errno;
@@ -67,7 +67,7 @@ int restrict_files(const FileAccess& access) {
   const std::uint64_t handled = files_of_version(version);
   const Ruleset wanted{handled, 0, version >= 6 ? kScopes : 0};
   // Older kernels refuse a struct that is longer than theirs, unless the rest is zero.
-  const FileDescriptor ruleset(static_cast<int>(
+  const Descriptor ruleset(static_cast<int>(
       ::syscall(kCreateRuleset, &wanted, version >= 6 ? sizeof wanted : sizeof wanted.handled_files, 0)));
   if (!ruleset.is_open()) return errno;
   const std::uint64_t read = (kExecute | kReadFile | kReadFolder) & handled;

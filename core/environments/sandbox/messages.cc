@@ -38,8 +38,8 @@ int send_message(int socket, const void* bytes, std::size_t size, const std::vec
   return 0;
 }
 
-ssize_t receive_message(int socket, void* bytes, std::size_t size,
-                        std::vector<catalog::FileDescriptor>* descriptors, bool wait) {
+ssize_t receive_message(int socket, void* bytes, std::size_t size, std::vector<Descriptor>* descriptors,
+                        bool wait) {
   iovec piece{bytes, size};
   msghdr message{};
   message.msg_iov = &piece;
@@ -58,7 +58,7 @@ ssize_t receive_message(int socket, void* bytes, std::size_t size,
     for (std::size_t i = 0; i < count; ++i) {
       int fd = -1;
       std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      catalog::FileDescriptor owned(fd);
+      Descriptor owned(fd);
       if (descriptors != nullptr) descriptors->push_back(std::move(owned));
     }
   }

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "catalog/files.h"
+#include "base/descriptor.h"
 
 namespace lambed::sandbox {
 
@@ -14,6 +14,6 @@ namespace lambed::sandbox {
 int send_message(int socket, const void* bytes, std::size_t size, const std::vector<int>& descriptors = {});
 // Size; 0 at the end of the stream; -1 with errno.
 ssize_t receive_message(int socket, void* bytes, std::size_t size,
-                        std::vector<catalog::FileDescriptor>* descriptors = nullptr, bool wait = true);
+                        std::vector<Descriptor>* descriptors = nullptr, bool wait = true);
 
 }  // namespace lambed::sandbox

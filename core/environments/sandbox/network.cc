@@ -32,9 +32,7 @@ ifreq request_for(const char* device) {
   return request;
 }
 
-FileDescriptor any_socket(int family) {
-  return FileDescriptor(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-}
+Descriptor any_socket(int family) { return Descriptor(::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }
 
 sockaddr address_of(std::uint32_t number) {
   sockaddr_in four{};
@@ -45,7 +43,7 @@ sockaddr address_of(std::uint32_t number) {
   return result;
 }
 
-int give_address(const FileDescriptor& any, const TunnelPlan& plan) {
+int give_address(const Descriptor& any, const TunnelPlan& plan) {
   in_addr address{};
   if (::inet_pton(AF_INET, plan.address.c_str(), &address) != 1) return EINVAL;
   ifreq request = request_for(kTunnelName);
@@ -68,7 +66,7 @@ int give_address(const FileDescriptor& any, const TunnelPlan& plan) {
 
 // The struct of the kernel's that goes with SIOCSIFADDR: <linux/ipv6.h> has it.
 void give_address_6() {
-  const FileDescriptor any = any_socket(AF_INET6);
+  const Descriptor any = any_socket(AF_INET6);
   if (!any.is_open()) return;
   ifreq index = request_for(kTunnelName);
   if (::ioctl(any.get(), SIOCGIFINDEX, &index) != 0) return;
@@ -86,11 +84,11 @@ void give_address_6() {
 
 }  // namespace
 
-FileDescriptor hold_tunnel_device() { return FileDescriptor(::open("/dev/net/tun", O_PATH | O_CLOEXEC)); }
+Descriptor hold_tunnel_device() { return Descriptor(::open("/dev/net/tun", O_PATH | O_CLOEXEC)); }
 
 Trouble enter_own_network() {
   if (::unshare(CLONE_NEWNET) != 0) return trouble(errno, "making a network namespace");
-  const FileDescriptor any = any_socket(AF_INET);
+  const Descriptor any = any_socket(AF_INET);
   if (!any.is_open()) return trouble(errno, "opening a socket");
   ifreq loopback = request_for("lo");
   loopback.ifr_flags = IFF_UP | IFF_RUNNING;
@@ -98,9 +96,9 @@ Trouble enter_own_network() {
   return {};
 }
 
-Trouble open_tunnel(const TunnelPlan& plan, FileDescriptor& tunnel) {
+Trouble open_tunnel(const TunnelPlan& plan, Descriptor& tunnel) {
   // Opened here and not earlier: a tunnel belongs to the network namespace in which its file was opened.
-  FileDescriptor opened(
+  Descriptor opened(
       ::open(fmt::format("/proc/self/fd/{}", plan.device).c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!opened.is_open()) return trouble(errno, "opening /dev/net/tun");
   ifreq request = request_for(kTunnelName);
@@ -108,7 +106,7 @@ Trouble open_tunnel(const TunnelPlan& plan, FileDescriptor& tunnel) {
   if (::ioctl(opened.get(), TUNSETIFF, &request) != 0) return trouble(errno, "making a tunnel");
   // It then goes with its namespace, in the kernel's own time, and not while init is waited for.
   if (::ioctl(opened.get(), TUNSETPERSIST, 1) != 0) return trouble(errno, "keeping the tunnel");
-  const FileDescriptor any = any_socket(AF_INET);
+  const Descriptor any = any_socket(AF_INET);
   if (!any.is_open()) return trouble(errno, "opening a socket");
   if (const int error = give_address(any, plan); error != 0)
     return trouble(error, "giving the tunnel the address " + plan.address);
@@ -118,7 +116,7 @@ Trouble open_tunnel(const TunnelPlan& plan, FileDescriptor& tunnel) {
 }
 
 bool has_way_by_ipv6() {
-  const FileDescriptor probe = any_socket(AF_INET6);
+  const Descriptor probe = any_socket(AF_INET6);
   sockaddr_in6 there{};
   there.sin6_family = AF_INET6;
   there.sin6_port = htons(53);

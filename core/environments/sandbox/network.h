@@ -10,7 +10,7 @@
 namespace lambed::sandbox {
 
 // A path of this machine, held so that it can be opened from another root; not open where there is none.
-FileDescriptor hold_tunnel_device();
+Descriptor hold_tunnel_device();
 
 struct TunnelPlan {
   int device = -1;      // by hold_tunnel_device(); -1: no tunnel
@@ -22,7 +22,7 @@ struct TunnelPlan {
 // The calling process is in a new network namespace, with loopback up, when it returns.
 Trouble enter_own_network();
 // After that: a tunnel with the default route. What packets leave and enter by is the result, for DatagramRelay.
-Trouble open_tunnel(const TunnelPlan& plan, FileDescriptor& tunnel);
+Trouble open_tunnel(const TunnelPlan& plan, Descriptor& tunnel);
 // The machine has a way to the internet's addresses of IPv6. Sends nothing.
 bool has_way_by_ipv6();
 

@@ -17,7 +17,7 @@ Error system_error(const std::string& what, int error_number) {
 }
 
 std::string text_of_file(const std::string& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   std::string text;
   if (!file.is_open()) return text;
   char piece[4096];
@@ -33,7 +33,7 @@ namespace {
 
 int write_once(int fd, std::string_view text) {
   if (fd < 0) return errno;
-  const FileDescriptor file(fd);
+  const Descriptor file(fd);
   for (;;) {
     const ssize_t put = ::write(file.get(), text.data(), text.size());
     if (put >= 0) return static_cast<std::size_t>(put) == text.size() ? 0 : EIO;

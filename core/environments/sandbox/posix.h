@@ -4,12 +4,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "base/result.h"
-#include "catalog/files.h"
 
 namespace lambed::sandbox {
-
-using catalog::FileDescriptor;
 
 // A ServiceException "<what>: <text of the error number>".
 Error system_error(const std::string& what, int error_number);

@@ -17,8 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/result.h"
-#include "catalog/files.h"
 #include "model/egress.h"
 
 namespace lambed::sandbox {
@@ -165,7 +165,7 @@ class Supervisor {
   virtual void kill(Child& child) = 0;
   virtual Usage usage(const Child& child) = 0;
   // A file whose text, read anew each time, is the tree's highest memory use in bytes; for who asks often.
-  virtual catalog::FileDescriptor memory_peak_file(const Child& child) = 0;
+  virtual Descriptor memory_peak_file(const Child& child) = 0;
   // Only when the pidfd is readable, else it waits. Reaps, reads the counters, removes what belonged to the environment.
   virtual Ending finish(Child child) = 0;
 

@@ -166,7 +166,7 @@ Result<SeccompProgram> SeccompProgram::compile(const SeccompChoice& choice) {
             std::size(kSharedObjectCalls));
   if (rules.error() != 0) return system_error("Could not write the seccomp filter", rules.error());
 
-  const FileDescriptor file(::memfd_create("lambed-seccomp", MFD_CLOEXEC));
+  const Descriptor file(::memfd_create("lambed-seccomp", MFD_CLOEXEC));
   if (!file.is_open()) return system_error("Could not make room for the seccomp filter", errno);
   if (const int result = seccomp_export_bpf(context.get(), file.get()); result < 0)
     return system_error("Could not compile the seccomp filter", -result);

@@ -178,10 +178,10 @@ class KernelSupervisor final : public Supervisor {
     return report ? Usage{report->memory_now, report->memory_peak, {}} : Usage{};
   }
 
-  catalog::FileDescriptor memory_peak_file(const Child& child) override {
+  Descriptor memory_peak_file(const Child& child) override {
     const Child::State& state = child.state();
     if (state.cgroup) return state.cgroup->memory_peak_file();
-    return catalog::FileDescriptor(::fcntl(state.memory_peak.get(), F_DUPFD_CLOEXEC, 0));
+    return Descriptor(::fcntl(state.memory_peak.get(), F_DUPFD_CLOEXEC, 0));
   }
 
   Ending finish(Child child) override {
@@ -249,7 +249,7 @@ class KernelSupervisor final : public Supervisor {
     plan.uid = users_.uid(number);
     plan.gid = users_.gid(number);
     plan.inside = {"/var/task", "/opt", spec.place.runtime.empty() ? "" : "/var/runtime", "/tmp", ""};
-    FileDescriptor event;
+    Descriptor event;
     if (layer_ == Layer::kBare) {
       auto folder = make_folder(number);
       if (!folder) return folder.error();
@@ -270,14 +270,14 @@ class KernelSupervisor final : public Supervisor {
       event = std::move(*memory_event);
       plan.memory_event = event.get();
     } else {
-      state->memory_peak = FileDescriptor(::memfd_create("lambed-memory-peak", MFD_CLOEXEC));
+      state->memory_peak = Descriptor(::memfd_create("lambed-memory-peak", MFD_CLOEXEC));
       plan.memory_peak_file = state->memory_peak.get();
     }
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
       return system_error("Could not make a socket pair", errno);
-    state->control = FileDescriptor(ends[0]);
-    const FileDescriptor theirs(ends[1]);
+    state->control = Descriptor(ends[0]);
+    const Descriptor theirs(ends[1]);
     plan.control = ends[1];
     if (const int error = fork_init(*state, plan, body); error != 0)
       return system_error("Could not start a process in the sandbox", error);
@@ -316,7 +316,7 @@ class KernelSupervisor final : public Supervisor {
       state.pid = ::fork();
       if (state.pid < 0) return errno;
       if (state.pid == 0) run_init(plan, body);
-      state.pidfd = FileDescriptor(static_cast<int>(::syscall(SYS_pidfd_open, state.pid, 0)));
+      state.pidfd = Descriptor(static_cast<int>(::syscall(SYS_pidfd_open, state.pid, 0)));
       return state.pidfd.is_open() ? 0 : errno;
     }
     int pidfd = -1;
@@ -335,7 +335,7 @@ class KernelSupervisor final : public Supervisor {
     if (pid < 0) return errno;
     if (pid == 0) run_init(plan, body);
     state.pid = static_cast<pid_t>(pid);
-    state.pidfd = FileDescriptor(pidfd);
+    state.pidfd = Descriptor(pidfd);
     return 0;
   }
 
