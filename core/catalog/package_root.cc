@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "catalog/files.h"
 #include "catalog/readers.h"
 
 namespace lambed::catalog {
