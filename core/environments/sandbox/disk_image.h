@@ -60,7 +60,7 @@ class DiskImage {
   Trouble attach(bool is_direct);
   Trouble mount_device();
 
-  std::string device_;             // "/dev/loop3"
+  std::string device_;         // "/dev/loop3"
   Descriptor file_, loop_;     // loop_: for reading; nobody may write to a mounted device
   Descriptor mount_, folder_;  // folder_: its root
 };

@@ -87,8 +87,7 @@ class Init {
   Trouble set_up() {
     ::setsid();  // no terminal
     const bool bare = plan_.layer == Layer::kBare;
-    Descriptor device =
-        plan_.tunnel == EntryPlan::Tunnel::kNone ? Descriptor() : hold_tunnel_device();
+    Descriptor device = plan_.tunnel == EntryPlan::Tunnel::kNone ? Descriptor() : hold_tunnel_device();
     const std::string resolv_conf = text_of_file(plan_.resolv_conf);
     resolvers_ = name_servers(resolv_conf);
     if (!bare) {

@@ -87,8 +87,8 @@ BOOST_AUTO_TEST_CASE(many_environments_run_at_once) {
   const TemporaryFolder meeting;
   std::vector<std::unique_ptr<NodeFunction>> functions;
   for (int at = 0; at < 8; ++at) {
-    functions.push_back(std::make_unique<NodeFunction>("const here = " + nlohmann::json(meeting.path()).dump() +
-                                                       ", me = " + std::to_string(at) + R"(;
+    functions.push_back(std::make_unique<NodeFunction>(
+        "const here = " + nlohmann::json(meeting.path()).dump() + ", me = " + std::to_string(at) + R"(;
 const fs = require('fs');
 exports.handler = async (event) => {
   fs.writeFileSync(`${here}/${me}`, '');
