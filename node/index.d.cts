@@ -70,6 +70,8 @@ export interface EventCounts {
 export interface GatewayOptions {
   /** Lambda's quotas of the early years (`classic`, the default) or today's. */
   quotas?: 'classic' | 'current';
+  /** Invocations of all functions at once, the rest get a TooManyRequestsException: the quota, 1000. */
+  accountConcurrency?: number;
   region?: string;
   account?: string;
   /**

@@ -358,6 +358,10 @@ GatewayOptions gateway_options(const Napi::Value& value) {
   const std::string quotas = members.text("quotas").value_or("classic");
   if (quotas != "classic" && quotas != "current") refuse(value.Env(), "quotas", "'classic' or 'current'");
   if (quotas == "current") options.quotas = Quotas::current();
+  if (const auto most = members.integer("accountConcurrency")) {
+    if (*most < 1) refuse(value.Env(), "accountConcurrency", "a number of invocations, at least 1");
+    options.quotas.account_concurrency = *most;
+  }
   options.region = members.text("region").value_or(options.region);
   options.account = members.text("account").value_or(options.account);
   options.idle_expiry = members.milliseconds("idleExpiry").value_or(options.idle_expiry);

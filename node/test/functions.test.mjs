@@ -86,6 +86,19 @@ test('reserved and provisioned concurrency', async (t) => {
   assert.ok(usage.throttles >= 1 && usage.gbSeconds > 0);
 });
 
+test("the account's concurrency", async (t) => {
+  const gateway = testGateway(t, { accountConcurrency: 1 });
+  const inline = 'exports.handler = (ms) => new Promise((resolve) => setTimeout(resolve, ms, "done"));';
+  await gateway.createFunction({ name: 'f', ...node, code: { inline } });
+  await gateway.createFunction({ name: 'g', ...node, code: { inline } });
+  const first = gateway.invoke('f', 1500);
+  await until(() => gateway.status().busy === 1, 'a handler that runs');
+  await assert.rejects(gateway.invoke('g', 0), { name: 'TooManyRequestsException', Reason: 'ConcurrentInvocationLimitExceeded' });
+  assert.equal((await first).payload, 'done');
+  assert.equal((await gateway.invoke('g', 0)).payload, 'done');
+  assert.throws(() => new Gateway({ log: 'none', accountConcurrency: 0 }), { name: 'TypeError', message: /accountConcurrency/ });
+});
+
 test('code from a folder, a file: URL, a zip, layers', async (t) => {
   const gateway = testGateway(t);
   const folder = temporaryFolder(t);

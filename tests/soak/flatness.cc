@@ -17,6 +17,25 @@ std::size_t quarter_of(const MemorySample& sample) {
   return std::min(static_cast<std::size_t>(sample.at * static_cast<double>(kQuarters)), kQuarters - 1);
 }
 
+std::size_t piece_of(const MemorySample& sample) {
+  constexpr std::size_t kAll = kQuarters * kPieces;
+  return std::min(static_cast<std::size_t>(sample.at * static_cast<double>(kAll)), kAll - 1);
+}
+
+// Of the difference between two quarters' medians, from how far the medians of pieces lie from those of their quarters.
+double error_of(const std::array<std::vector<double>, kQuarters * kPieces>& pieces,
+                const std::array<double, kQuarters>& medians) {
+  double squares = 0;
+  std::size_t known = 0;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (pieces[i].empty()) continue;
+    squares += std::pow(median(pieces[i]) - medians[i / kPieces], 2);
+    ++known;
+  }
+  if (known <= kQuarters) return 0;
+  return std::sqrt(2 * squares / static_cast<double>(known - kQuarters) / static_cast<double>(kPieces));
+}
+
 std::array<double, kCounted> averages(const std::vector<MemorySample>& samples) {
   std::array<double, kCounted> average = {};
   for (const MemorySample& sample : samples)
@@ -71,6 +90,7 @@ Flatness flatness_of(const std::vector<MemorySample>& samples) {
   std::copy_n(solution.begin() + kQuarters, kCounted, flatness.kb_each.begin());
   std::array<std::vector<double>, kQuarters> measured;
   std::array<std::vector<double>, kQuarters> comparable;
+  std::array<std::vector<double>, kQuarters * kPieces> pieces;
   for (const MemorySample& sample : samples) {
     const std::size_t quarter = quarter_of(sample);
     double more = 0;
@@ -80,6 +100,7 @@ Flatness flatness_of(const std::vector<MemorySample>& samples) {
     }
     measured[quarter].push_back(sample.kb);
     comparable[quarter].push_back(sample.kb - more);
+    pieces[piece_of(sample)].push_back(sample.kb - more);
   }
   for (std::size_t i = 0; i < kQuarters; ++i) {
     flatness.samples[i] = measured[i].size();
@@ -87,7 +108,13 @@ Flatness flatness_of(const std::vector<MemorySample>& samples) {
     flatness.median_kb[i] = median(std::move(measured[i]));
     flatness.comparable_kb[i] = median(std::move(comparable[i]));
   }
+  if (flatness.samples[1] > 0 && flatness.samples[3] > 0) {
+    flatness.growth = flatness.comparable_kb[3] / flatness.comparable_kb[1] - 1;
+    flatness.error = error_of(pieces, flatness.comparable_kb) / flatness.comparable_kb[1];
+  }
   return flatness;
 }
+
+bool grows(const Flatness& flatness, double most) { return flatness.growth - 2 * flatness.error > most; }
 
 }  // namespace lambed::soak

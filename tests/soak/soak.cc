@@ -33,7 +33,7 @@ using namespace lambed;
 using namespace lambed::soak;
 namespace fs = std::filesystem;
 
-constexpr double kMostGrowth = 1.03;
+constexpr double kMostGrowth = 0.03;
 // What is resident without environments differs by a tenth from run to run, whether they last one minute or ten: pages of Ruby's
 // heap and of the allocator that a few living objects keep. More than this is a leak.
 constexpr double kMostLeft = 1.2;
@@ -125,8 +125,8 @@ void print(const Flatness& flatness) {
       flatness.kb_each[0] / 1024, flatness.kb_each[1] / 1024, flatness.kb_each[2] / 1024);
   for (const double kb : flatness.comparable_kb) std::printf(" %.1f", kb / 1024);
   if (flatness.samples[1] > 0 && flatness.samples[3] > 0)
-    std::printf("; the last is %+.1f %% of the second\n",
-                100 * (flatness.comparable_kb[3] / flatness.comparable_kb[1] - 1));
+    std::printf("; the last is %+.1f %% of the second, standard error %.1f\n", 100 * flatness.growth,
+                100 * flatness.error);
   else
     std::printf("; too short to compare\n");
 }
@@ -307,7 +307,7 @@ bool run_soak(const SoakOptions& soak, const LoadOptions& load_options) {
   if (soak.judge_memory) {
     verdict.check(std::min(flatness.samples[1], flatness.samples[3]) >= 20,
                   "there are too few samples of the memory to judge it");
-    verdict.check(flatness.comparable_kb[3] <= flatness.comparable_kb[1] * kMostGrowth, "the memory grows");
+    verdict.check(!grows(flatness, kMostGrowth), "the memory grows");
     verdict.check(memory_is_back, "the memory does not come back");
   }
   const bool few_threads = await([&] { return thread_names().size() <= fewest; }, kEndPatience);
