@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 #include <unordered_map>
@@ -43,15 +44,24 @@ std::shared_ptr<MemoryAccount>& thread_account() {
   return charged.account;
 }
 
-// Charges `size` more bytes; false when that would pass the limit.
-bool admit(std::int64_t size) {
+// Takes `size` bytes of what the limit leaves; false when it leaves less. Whoever takes more than it comes to use gives the rest
+// back by `add`.
+bool take(std::int64_t size) {
   MemoryAccount* const account = charge.account;
   if (account == nullptr) return true;
   const std::int64_t limit = account->limit.load(std::memory_order_relaxed);
-  if (limit == 0 || charge.grace > 0 || size <= 0) return true;
-  if (account->used.load(std::memory_order_relaxed) + size <= limit) return true;
-  account->refusals.fetch_add(1, std::memory_order_relaxed);
-  return false;
+  if (limit == 0 || charge.grace > 0 || size <= 0) {
+    account->used.fetch_add(size, std::memory_order_relaxed);
+    return true;
+  }
+  std::int64_t used = account->used.load(std::memory_order_relaxed);
+  do {
+    if (size > limit - used) {
+      account->refusals.fetch_add(1, std::memory_order_relaxed);
+      return false;
+    }
+  } while (!account->used.compare_exchange_weak(used, used + size, std::memory_order_relaxed));
+  return true;
 }
 
 void add(MemoryAccount* account, std::int64_t size) {
@@ -66,27 +76,36 @@ std::int64_t size_of(void* block) {
   return block == nullptr ? 0 : static_cast<std::int64_t>(malloc_usable_size(block));
 }
 
-void* raw_malloc(void*, std::size_t size) {
-  if (!admit(static_cast<std::int64_t>(size))) return nullptr;
-  void* const block = raw_below.malloc(raw_below.context, size);
-  add(charge.account, size_of(block));
+// No block of `size` bytes has a larger size_of: the C library rounds up, keeps a remainder that is too small to be a block of its
+// own, and gives large blocks whole pages. Of a size that no allocator has, half of what there is.
+std::int64_t most_of(std::size_t size) {
+  constexpr std::size_t kRounding = 4096 + 64;
+  constexpr std::size_t kTooLarge = PTRDIFF_MAX / 2;
+  return static_cast<std::int64_t>(size < kTooLarge - kRounding ? size + kRounding : kTooLarge);
+}
+
+// What `make` makes, `most` bytes at most in place of `before`, charged as what it comes to.
+template <typename Make>
+void* charged(std::int64_t most, std::int64_t before, Make make) {
+  if (!take(most - before)) return nullptr;
+  void* const block = make();
+  add(charge.account, (block == nullptr ? before : size_of(block)) - most);
   return block;
+}
+
+void* raw_malloc(void*, std::size_t size) {
+  return charged(most_of(size), 0, [size] { return raw_below.malloc(raw_below.context, size); });
 }
 
 void* raw_calloc(void*, std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(count, size, &bytes) || !admit(static_cast<std::int64_t>(bytes))) return nullptr;
-  void* const block = raw_below.calloc(raw_below.context, count, size);
-  add(charge.account, size_of(block));
-  return block;
+  if (__builtin_mul_overflow(count, size, &bytes)) return nullptr;
+  return charged(most_of(bytes), 0, [=] { return raw_below.calloc(raw_below.context, count, size); });
 }
 
 void* raw_realloc(void*, void* old_block, std::size_t size) {
-  const std::int64_t old_size = size_of(old_block);
-  if (!admit(static_cast<std::int64_t>(size) - old_size)) return nullptr;
-  void* const block = raw_below.realloc(raw_below.context, old_block, size);
-  if (block != nullptr) add(charge.account, size_of(block) - old_size);
-  return block;
+  return charged(most_of(size), size_of(old_block),
+                 [=] { return raw_below.realloc(raw_below.context, old_block, size); });
 }
 
 void raw_free(void*, void* block) {
@@ -95,10 +114,11 @@ void raw_free(void*, void* block) {
 }
 
 void* arena_alloc(void*, std::size_t size) {
-  if (!admit(static_cast<std::int64_t>(size))) return nullptr;
+  const auto bytes = static_cast<std::int64_t>(size);
+  if (!take(bytes)) return nullptr;
   void* const arena = arenas_below.alloc(arenas_below.context, size);
+  add(charge.account, arena == nullptr ? -bytes : 0);  // and sees the peak
   if (arena == nullptr || charge.account == nullptr) return arena;
-  add(charge.account, static_cast<std::int64_t>(size));
   ArenaOwners& all = arena_owners();
   std::lock_guard lock(all.mutex);
   all.owners[arena] = thread_account();

@@ -179,7 +179,8 @@ BOOST_AUTO_TEST_CASE(environments_of_one_module_can_end_in_any_order) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(environments_run_side_by_side) {
+// Workers have a /tmp each, and meet nowhere.
+BOOST_AUTO_TEST_CASE(environments_run_side_by_side, *boost::unit_test::label("in_process")) {
   // Each waits until all have come: one after another, none would ever answer.
   const TemporaryFolder meeting;
   PythonFunction function("import os, time\ndef handler(event, context):\n    here = " +

@@ -66,6 +66,27 @@ def handler(event, context):
   }
 }
 
+BOOST_AUTO_TEST_CASE(not_one_byte_more_than_the_limit_is_used) {
+  // A block is a little larger than what was asked for: of all sizes, one fits into what is left as asked, and not as it is.
+  PythonFunction function(R"(
+def handler(event, context):
+    spare = [bytearray() for _ in range(1000)]
+    kept = []
+    del spare
+    for size in (10_000_000, 1_000_000, 100_000, *range(10_000, 512, -1)):
+        try:
+            kept.append(bytearray(size))
+            while size > 10_000:
+                kept.append(bytearray(size))
+        except MemoryError:
+            pass
+    return len(kept)
+)");
+  const Outcome outcome = function.open().invoke("{}");
+  BOOST_TEST(outcome.memory_peak > 127 * kMegabyte);
+  BOOST_TEST(outcome.memory_peak <= 128 * kMegabyte);
+}
+
 BOOST_AUTO_TEST_CASE(a_larger_limit_lets_the_same_code_pass) {
   PythonFunction function("def handler(event, context):\n    return len(bytearray(200_000_000))\n");
   function.spec.memory_limit = 512 * kMegabyte;
