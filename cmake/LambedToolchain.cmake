@@ -62,8 +62,9 @@ endif()
 
 find_program(LAMBED_CCACHE ccache)
 if(LAMBED_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  # Without this sloppiness ccache refuses every file that uses a precompiled header.
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${LAMBED_CCACHE}")
+  # Without this sloppiness ccache refuses every file that uses a precompiled header. Python sets a locale for what it starts where there
+  # is none, and nobody caches messages.
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros,locale;${LAMBED_CCACHE}")
   set(CMAKE_C_COMPILER_LAUNCHER "${LAMBED_CCACHE}")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
