@@ -98,6 +98,8 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   void start_interrupting(Environment& environment, Nanos now);
   bool has_had_its_grace(const Environment& environment, Nanos now) const;
   void leave_idle(Environment& environment);
+  // Those that have answered and are not in line yet; when the next of them is due.
+  Nanos expire_finishing(Nanos now, Nanos expiry);
   Shared shared(Environment& environment) const;
 
   // ---- Without it.

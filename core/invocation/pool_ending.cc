@@ -219,6 +219,21 @@ bool EnvironmentPool::retire() {
   return is_news;
 }
 
+Nanos EnvironmentPool::expire_finishing(Nanos now, Nanos expiry) {
+  Nanos next = kNever;
+  for (const Shared& environment : environments_) {
+    if (environment->state() != EnvironmentState::kFinishing) continue;
+    if (usable() <= static_cast<std::size_t>(keep_warm_)) break;
+    if (environment->idle_since + expiry > now) {
+      next = std::min(next, environment->idle_since + expiry);
+    } else {
+      --finishing_;
+      environment->move_to(EnvironmentState::kClosing);
+    }
+  }
+  return next;
+}
+
 Nanos EnvironmentPool::sweep(Nanos now) {
   const Nanos expiry = to_nanos(services_->options.idle_expiry);
   std::vector<Shared> expired;
@@ -248,16 +263,7 @@ Nanos EnvironmentPool::sweep(Nanos now) {
     }
     // One that has just answered is not in line yet, and its idle time runs already, however late its thread comes. Calls that
     // wait count on it.
-    for (const Shared& environment : environments_) {
-      if (environment->state() != EnvironmentState::kFinishing || pending_ > 0) continue;
-      if (usable() <= static_cast<std::size_t>(keep_warm_)) break;
-      if (environment->idle_since + expiry > now) {
-        next = std::min(next, environment->idle_since + expiry);
-      } else {
-        --finishing_;
-        environment->move_to(EnvironmentState::kClosing);
-      }
-    }
+    if (finishing_ > 0 && pending_ == 0) next = std::min(next, expire_finishing(now, expiry));
     if (next == kNever && usable() > static_cast<std::size_t>(keep_warm_)) next = now + expiry;
     if (!retired_ && !services_->closing.load(std::memory_order_relaxed)) {
       missing = std::max(0, keep_warm_ - static_cast<int>(usable()));

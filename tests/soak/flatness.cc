@@ -13,14 +13,12 @@ namespace {
 constexpr std::size_t kUnknowns = kQuarters + kCounted;
 using Row = std::array<double, kUnknowns>;
 
-std::size_t quarter_of(const MemorySample& sample) {
-  return std::min(static_cast<std::size_t>(sample.at * static_cast<double>(kQuarters)), kQuarters - 1);
+// Of the whole time, divided into `parts`.
+std::size_t part_of(const MemorySample& sample, std::size_t parts) {
+  return std::min(static_cast<std::size_t>(sample.at * static_cast<double>(parts)), parts - 1);
 }
 
-std::size_t piece_of(const MemorySample& sample) {
-  constexpr std::size_t kAll = kQuarters * kPieces;
-  return std::min(static_cast<std::size_t>(sample.at * static_cast<double>(kAll)), kAll - 1);
-}
+std::size_t quarter_of(const MemorySample& sample) { return part_of(sample, kQuarters); }
 
 // Of the difference between two quarters' medians, from how far the medians of pieces lie from those of their quarters.
 double error_of(const std::array<std::vector<double>, kQuarters * kPieces>& pieces,
@@ -100,7 +98,7 @@ Flatness flatness_of(const std::vector<MemorySample>& samples) {
     }
     measured[quarter].push_back(sample.kb);
     comparable[quarter].push_back(sample.kb - more);
-    pieces[piece_of(sample)].push_back(sample.kb - more);
+    pieces[part_of(sample, pieces.size())].push_back(sample.kb - more);
   }
   for (std::size_t i = 0; i < kQuarters; ++i) {
     flatness.samples[i] = measured[i].size();

@@ -40,7 +40,7 @@ constexpr double kMostLeft = 1.2;
 // Share of calls, on a machine that others use too.
 constexpr double kMostLate = 0.02;
 constexpr std::chrono::seconds kFirstUse{6};  // everything has been used once
-// Until allocators, caches, the heaps of environments that stay and their numbers are as large as they become: in runs of four
+// Until allocators, caches, the heaps of environments that stay and their numbers are as large as they become: in a run of four
 // minutes the memory rose by a tenth until then, and stayed.
 constexpr std::chrono::seconds kWarmUp{90};
 // Of a run that does not judge the memory.
