@@ -270,11 +270,15 @@ void EnvironmentPool::opened(Environment& environment, const lambed_outcome& out
 }
 
 void EnvironmentPool::watch_init(const Shared& environment, Nanos deadline) {
-  services_->loop->post([self = shared_from_this(), weak = std::weak_ptr(environment), deadline] {
-    self->services_->loop->schedule(deadline, [self, weak] {
-      if (const Shared still = weak.lock()) self->init_timed_out(still);
-    });
-  });
+  // The timer outlives most of what it watches: it keeps neither the pool nor the version.
+  services_->loop->post(
+      [services = services_, pool = weak_from_this(), watched = std::weak_ptr(environment), deadline] {
+        services->loop->schedule(deadline, [pool, watched] {
+          const auto self = pool.lock();
+          if (const Shared still = watched.lock(); self != nullptr && still != nullptr)
+            self->init_timed_out(still);
+        });
+      });
 }
 
 void EnvironmentPool::init_timed_out(const Shared& environment) {

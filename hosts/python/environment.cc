@@ -173,6 +173,8 @@ bool Environment::serve_in(InterpreterSession& session) {
     }
     if (session.is_main() && !vm_.is_worker()) function.forget(lock);
   }
+  // A class is in a cycle with itself. The interpreter frees what holds `state` after it has looked for cycles for the last time.
+  if (!keep) state->stop_exception.reset();
   state.reset();
   charge_thread_to(nullptr);
   session.leave(keep);

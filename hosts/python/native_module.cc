@@ -125,7 +125,7 @@ PyObject* exit_now(PyObject* self, PyObject* arguments) {
   NativeState& state = state_of(self);
   PythonLock lock;
   state.interruption->exit_now(lock, exit_code, term_signal);
-  py.PyErr_SetNone(state.stop_exception.get());
+  py.PyErr_SetNone(state.stop_exception ? state.stop_exception.get() : *py.PyExc_BaseException_slot);
   return nullptr;
 }
 

@@ -18,7 +18,7 @@ struct NativeState {
   std::shared_ptr<Output> output;
   std::shared_ptr<Interruption> interruption;
   std::shared_ptr<MemoryAccount> account;
-  Ref stop_exception;      // the class of what interruptions raise
+  Ref stop_exception;      // the class of what interruptions raise; none while the interpreter ends
   Ref request_id;          // of the present invocation
   Ref tenant_id;           // str or None
   bool is_forked = false;  // this process is a child that the function made by os.fork

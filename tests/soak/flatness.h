@@ -6,13 +6,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
 namespace lambed::soak {
 
 constexpr std::size_t kQuarters = 4;
-constexpr std::size_t kPieces = 3;   // of a quarter, which tell how much its median is due to chance
 constexpr std::size_t kCounted = 3;  // languages
 
 struct MemorySample {
@@ -26,15 +26,15 @@ struct Flatness {
   std::array<double, kQuarters> comparable_kb = {};  // median, with the average number of environments
   std::array<double, kQuarters> environments = {};   // on average, of all languages
   std::array<std::size_t, kQuarters> samples = {};
-  // How much higher the last quarter's comparable median is than the second's, and the standard error of that; shares.
-  double growth = 0;
-  double error = 0;
+  // How much higher the last quarter's median is than the second's; shares.
+  double measured_growth = 0;
+  double growth = 0;                          // of the comparable medians
   std::array<double, kCounted> kb_each = {};  // what an environment of each language takes
 };
 
 Flatness flatness_of(const std::vector<MemorySample>& samples);
 
-// More than `most` beyond what chance explains: two standard errors. A leak that hides there in a minute shows in ten.
-bool grows(const Flatness& flatness, double most);
+// The most that a run of that length may show: 3 %, and what chance explains, which is much in a minute and little in ten.
+double most_growth(std::chrono::duration<double> judged);
 
 }  // namespace lambed::soak

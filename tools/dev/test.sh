@@ -259,18 +259,24 @@ dev_fuzz() {
 }
 
 dev_soak() {
-  local minutes=10 isolation=in_process
+  local minutes=10 runs=1 isolation=in_process
   while [ $# -gt 0 ]; do
     case "$1" in
       --minutes) minutes=${2:?--minutes needs a number} ;;
+      --runs) runs=${2:?--runs needs a number} ;;
       --isolation) isolation=${2:?--isolation needs in_process or process} ;;
-      *) stop "unknown argument '$1': ./dev soak [--minutes N] [--isolation process]" ;;
+      *) stop "unknown argument '$1': ./dev soak [--minutes N] [--runs N] [--isolation process]" ;;
     esac
     shift 2
   done
   set_up_for_tests
   build_for_test release -DLAMBED_BUILD_TESTS=ON || return 1
   [ -x build/release/tests/lambed_soak ] || stop "there is no soak program (tests/soak was not built)"
-  run_soak $((minutes * 60)) "$isolation"
+  if [ "$runs" = 1 ]; then
+    run_soak $((minutes * 60)) "$isolation"
+  else
+    say "Soak, isolation $isolation, $runs runs of $minutes min"
+    count "soak, $runs runs" python3 -B tools/dev/soak_series.py build/release/tests/lambed_soak "$runs" "$minutes" --isolation "$isolation"
+  fi
   verdict
 }
