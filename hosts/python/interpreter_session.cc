@@ -99,6 +99,9 @@ void InterpreterSession::leave(bool keep) {
     return;
   }
   if (keep) {
+    // Threads that are left in it end, and visitors come: an interpreter must not be without any state in between, since 3.11 ends
+    // the process when it is given its first one for the second time. So one stays for good.
+    py.PyThreadState_New(interpreter_);
     leave_state(state_);
     return;  // still counted: Python cannot be finalised any more
   }

@@ -2,8 +2,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "hosts/python/python_fixture.h"
 
@@ -195,6 +200,35 @@ def handler(event, context):
   const auto begin = std::chrono::steady_clock::now();
   environment.close();
   BOOST_TEST((std::chrono::steady_clock::now() - begin) < std::chrono::seconds(5));
+}
+
+// What burns in C until it has outlived its environment keeps the interpreter, and others want the lock while it ends.
+BOOST_AUTO_TEST_CASE(threads_that_end_after_their_environment_do_no_harm) {
+  PythonFunction function(R"(
+import hashlib, threading
+def burn(rounds):
+    hashlib.pbkdf2_hmac('sha256', b'password', b'salt', rounds)
+def handler(event, context):
+    threading.Thread(target=burn, args=(event,), daemon=True).start()
+)");
+  constexpr int kEnvironments = 24;
+  const auto threads = [] {
+    const std::filesystem::directory_iterator all("/proc/self/task");
+    return std::distance(begin(all), end(all));
+  };
+  const HarnessEnvironment first = function.open();  // starts the host
+  const auto before = threads();
+  std::vector<HarnessEnvironment> environments;
+  for (int i = 0; i < kEnvironments; ++i) environments.push_back(function.open());
+  for (int i = 0; i < kEnvironments; ++i)
+    BOOST_TEST(environments[i].invoke(std::to_string(300'000 + i * 10'000)).succeeded());
+  for (const HarnessEnvironment& environment : environments) environment.request_close();
+  for (const HarnessEnvironment& environment : environments) BOOST_TEST(environment.wait_closed());
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (threads() > before && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  BOOST_TEST(threads() <= before);
+  BOOST_TEST(first.invoke("1").succeeded());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
