@@ -3,6 +3,15 @@
 namespace lambed::invocation {
 namespace {
 
+// Adds one unless there are as many already. Whoever is refused must not be counted meanwhile: that would refuse others, too.
+bool take_place(std::atomic<int>& taken, int places) {
+  int known = taken.load(std::memory_order_relaxed);
+  do {
+    if (known >= places) return false;
+  } while (!taken.compare_exchange_weak(known, known + 1, std::memory_order_relaxed));
+  return true;
+}
+
 Error throttled(const char* reason) {
   return Error(ErrorCode::TooManyRequestsException, "Rate Exceeded.", reason);
 }
@@ -11,18 +20,11 @@ Error throttled(const char* reason) {
 
 Result<void> AccountConcurrency::admit(FunctionState& function, std::optional<int> reserved) {
   if (reserved) {
-    int running = function.in_flight.load(std::memory_order_relaxed);
-    do {
-      if (running >= *reserved) {
-        function.meter.count_throttle();
-        return throttled("ReservedFunctionConcurrentInvocationLimitExceeded");
-      }
-    } while (!function.in_flight.compare_exchange_weak(running, running + 1, std::memory_order_relaxed));
-    return {};
+    if (take_place(function.in_flight, *reserved)) return {};
+    function.meter.count_throttle();
+    return throttled("ReservedFunctionConcurrentInvocationLimitExceeded");
   }
-  const int unreserved = limit_ - reserved_.load(std::memory_order_relaxed);
-  if (unreserved_in_flight_.fetch_add(1, std::memory_order_relaxed) >= unreserved) {
-    unreserved_in_flight_.fetch_sub(1, std::memory_order_relaxed);
+  if (!take_place(unreserved_in_flight_, limit_ - reserved_.load(std::memory_order_relaxed))) {
     function.meter.count_throttle();
     return throttled("ConcurrentInvocationLimitExceeded");
   }

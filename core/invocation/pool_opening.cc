@@ -156,6 +156,11 @@ void EnvironmentPool::open_in_turn(environments::Host& host, std::shared_ptr<voi
       --opening_;  // asked for before the limit was known; what waits is served by the others
       return;
     }
+    // Made while the gateway began to close: whoever ends its environments has not seen this one, and nobody else would.
+    if (services_->closing.load(std::memory_order_relaxed)) {
+      --opening_;
+      return;
+    }
     environment->opening_since = now;
     environment->init_turn = std::move(turn);
     environments_.push_back(environment);

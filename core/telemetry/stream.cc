@@ -41,6 +41,7 @@ void LogStream::begin(std::string_view request_id, bool want_tail, WallTime time
   const std::lock_guard lock(mutex_);
   finish_lines();
   request_id_ = request_id;
+  tail_.clear();  // of an invocation that was answered before it ended, and so never took its own
   want_tail_ = want_tail;
   if (!sink_listens_ && !want_tail_) return;
   const WallTime now = now_unless(time);

@@ -13,6 +13,8 @@ module Lambed
       attr_reader :path, :digest, :codes, :children, :source
       # It is being loaded, or loading it has failed: it has to be required once more.
       attr_accessor :failed
+      # The thread that is loading it.
+      attr_accessor :loader
 
       def initialize(path, source, digest, wrapped)
         @path = path
@@ -27,6 +29,7 @@ module Lambed
       # A C extension cannot be loaded a second time: what it defines stays.
       def pinned? = @path.end_with?(Loading::SUFFIXES.last)
       def used_by?(environment) = @codes.key?(environment.code_id)
+      def loading_elsewhere? = !@loader.nil? && !@loader.equal?(Thread.current) && @loader.alive?
     end
 
     # `previous`: the method of Ruby itself that was replaced.
@@ -37,6 +40,9 @@ module Lambed
     end
 
     MISMATCH = /\A(?:superclass mismatch for class (\S+)|(\S+) is not a (?:class|module))/.freeze
+
+    LOAD_PATIENCE = 2 # seconds
+    LOAD_INTERVAL = 0.002
 
     @lock = Monitor.new   # guards the tables; never held while code of a function runs
     @environments = Hash.new(0) # code_id => how many
@@ -72,14 +78,15 @@ module Lambed
       def load(environment, path, &block)
         source = File.binread(path)
         digest = Digest::SHA256.digest(source)
+        await_loaders(path, digest)
         known = @files[path]
+        return false if known&.loader.equal?(Thread.current) # files that require each other
         return reuse(environment, known, digest, &block) if known && !known.codes.empty? && !known.failed
         return false if adopt(environment, path, digest)
 
         file = known && known.digest == digest ? known : SourceFile.new(path, source, digest, false)
         @lock.synchronize { @files[path] = file }
-        file.failed = true
-        watch(environment, file, &block).tap { file.failed = false }
+        load_anew(environment, file, &block)
       end
 
       # A file that may be loaded more than once: the handler's, or one given to `load`.
@@ -118,6 +125,27 @@ module Lambed
 
       private
 
+      def load_anew(environment, file, &block)
+        file.failed = true
+        file.loader = Thread.current
+        watch(environment, file, &block).tap { file.failed = false }
+      ensure
+        file.loader = nil
+      end
+
+      # Who requires a file, or one like it, while another thread is still loading that finds half of what it defines. Not for
+      # ever: two threads may wait for each other's files.
+      def await_loaders(path, digest)
+        until_when = Process.clock_gettime(Process::CLOCK_MONOTONIC) + LOAD_PATIENCE
+        while @lock.synchronize { @files.values.any? { |file| file.loading_elsewhere? && like?(file, path, digest) } }
+          return if Process.clock_gettime(Process::CLOCK_MONOTONIC) > until_when
+
+          sleep LOAD_INTERVAL
+        end
+      end
+
+      def like?(file, path, digest) = file.path == path || (file.digest == digest && twin?(file, path))
+
       def reuse(environment, file, digest)
         refuse(environment, "#{file.path} has changed", file, nil) if file.digest != digest
         use(environment, file)
@@ -136,7 +164,9 @@ module Lambed
       # Another code has loaded the same file from its own folder, and the files which that one required are the same too.
       def adopt(environment, path, digest)
         @lock.synchronize do
-          twin = @files.values.find { |file| file.digest == digest && !file.codes.empty? && twin?(file, path) }
+          twin = @files.values.find do |file|
+            file.digest == digest && !file.codes.empty? && !file.failed && twin?(file, path)
+          end
           next false unless twin
 
           common = common_suffix(twin.path, path)

@@ -21,11 +21,11 @@ module Lambed
     def self.class_name(klass) = NAME.bind_call(klass)&.gsub(WRAPPER, '') || klass.to_s
 
     def self.document(error, stage)
-      JSON.generate({ errorMessage: text(message(error)), errorType: type(error, stage), stackTrace: stack(error) })
+      JSON.generate({ errorMessage: message(error), errorType: type(error, stage), stackTrace: stack(error) })
     end
 
     def self.message(error)
-      error.message.to_s.gsub(WRAPPER, '')
+      text(error.message.to_s).gsub(WRAPPER, '')
     rescue StandardError => e
       "the message of #{class_name(error.class)} cannot be read: #{e.class}"
     end

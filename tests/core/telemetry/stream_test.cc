@@ -119,6 +119,14 @@ BOOST_AUTO_TEST_CASE(a_tail_is_forgotten_after_its_invocation) {
   BOOST_TEST(stream.end(kReport).empty());
 }
 
+BOOST_AUTO_TEST_CASE(a_tail_that_nobody_took_is_not_the_next_ones) {
+  stream.begin("id-1", true);
+  stream.write(LogKind::kFunctionStdout, "a secret\n");
+  stream.begin("id-2", true);
+  BOOST_TEST(stream.end(kReport) ==
+             "START RequestId: id-2 Version: $LATEST\nEND RequestId: id-2\n" + kReportText);
+}
+
 BOOST_AUTO_TEST_CASE(the_tail_works_without_a_sink) {
   LogStream quiet(make_null_sink(), kNames, LogFormat::kText);
   quiet.begin("id-1", true);

@@ -1,5 +1,7 @@
 // Ruby has one space of names for all functions of a process: what would overwrite the definitions of other code is refused.
 #include <boost/test/unit_test.hpp>
+#include <string>
+#include <vector>
 
 #include "hosts/ruby/ruby_host.h"
 
@@ -155,6 +157,50 @@ BOOST_AUTO_TEST_CASE(a_helper_that_changed_in_place_is_told) {
   BOOST_TEST(environment.invoke("{}").payload == "1");
   environment.close();
   BOOST_TEST(run_once(again).payload == "2");
+}
+
+BOOST_AUTO_TEST_CASE(environments_that_open_together_wait_for_the_file_that_one_of_them_loads) {
+  const std::string slow = "sleep 0.3\nclass Helper; def self.name_of = 'one'; end\n";
+  const std::string source =
+      "require_relative 'helper'\nWORD = Helper.name_of\ndef handler(event:, context:) = WORD\n";
+  const RubyFunction one("one", source);
+  const RubyFunction other("other", source);
+  std::vector<HarnessEnvironment> environments;
+  for (const RubyFunction* function : {&one, &one, &other, &other}) {
+    function->folder.write("helper.rb", slow);
+    environments.push_back(function->begin_open());
+  }
+  for (const HarnessEnvironment& environment : environments) {
+    environment.expect_opened();
+    BOOST_TEST(environment.invoke("{}").payload == R"("one")");
+  }
+  for (const HarnessEnvironment& environment : environments) environment.close();
+}
+
+BOOST_AUTO_TEST_CASE(files_that_require_each_other_are_loaded_once) {
+  const HelpedFunction function(
+      "one", "require_relative 'other_helper'\nclass Helper; def self.name_of = OtherHelper.name_of; end\n",
+      "Helper.name_of");
+  function.folder.write(
+      "other_helper.rb",
+      "require_relative 'helper'\nclass OtherHelper; def self.name_of = defined?(Helper).to_s; end\n");
+  BOOST_TEST(run_once(function).payload == R"("constant")");
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_failed_to_load_is_loaded_again) {
+  const RubyFunction function("one", R"(
+def handler(event:, context:)
+  ENV['READY'] = '1' if event['ready']
+  require_relative 'late'
+  LateHelper.name
+end
+)");
+  function.folder.write("late.rb", "raise 'not yet' unless ENV['READY']\nclass LateHelper; end\n");
+  const HarnessEnvironment environment = function.open();
+  BOOST_TEST(environment.invoke("{}").kind == LAMBED_OUTCOME_FUNCTION_ERROR);
+  BOOST_TEST(environment.invoke("{}").kind == LAMBED_OUTCOME_FUNCTION_ERROR);
+  BOOST_TEST(environment.invoke(R"({"ready":1})").payload == R"("LateHelper")");
+  environment.close();
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -197,6 +197,7 @@ def handler(event:, context:)
   when 'script' then raise NotImplementedError, 'later'
   when 'name' then no_such_thing
   when 'bytes_message' then raise "\xff".b
+  when 'broken_message' then raise "broken \xff"
   end
 end
 )ruby");
@@ -212,6 +213,7 @@ end
       {"script", "Function<NotImplementedError>", "later"},
       {"name", "Function<NameError>", "no_such_thing"},
       {"bytes_message", "Function<RuntimeError>", "\xef\xbf\xbd"},
+      {"broken_message", "Function<RuntimeError>", "broken \xef\xbf\xbd"},
   };
   for (const auto& [what, type, message] : cases) {
     BOOST_TEST_CONTEXT(what) {
