@@ -123,8 +123,9 @@ BOOST_AUTO_TEST_CASE(a_tail_that_nobody_took_is_not_the_next_ones) {
   stream.begin("id-1", true);
   stream.write(LogKind::kFunctionStdout, "a secret\n");
   stream.begin("id-2", true);
-  BOOST_TEST(stream.end(kReport) ==
-             "START RequestId: id-2 Version: $LATEST\nEND RequestId: id-2\n" + kReportText);
+  const std::string tail = stream.end(kReport);
+  BOOST_TEST(tail.starts_with("START RequestId: id-2 Version: $LATEST\nEND RequestId: id-2\n"));
+  BOOST_TEST(tail.find("secret") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(the_tail_works_without_a_sink) {
