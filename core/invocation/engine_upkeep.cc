@@ -115,7 +115,7 @@ Nanos Engine::scan(Nanos now) {
   if (services_->attentive.exchange(false, std::memory_order_seq_cst))
     next = std::min(next, now + CoreLoop::kAttention);
   if (services_->environments.open() == 0 && !services_->environments.may_have_closed() &&
-      retired_pools_.load() == 0) {
+      retired_pools_.load() == 0 && services_->warm_pools.load() == 0) {
     return next;
   }
   if (services_->environments.may_have_closed()) {

@@ -90,6 +90,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   void remove_pending(Invocation& invocation);
   Shared call_idle_one();
   bool want_replacement();
+  void set_keep_warm(int environments);
   bool has_lived_its_time(const Environment& environment, Nanos now) const;
   // Whether a further environment that was asked for should be opened, now that it is its turn.
   bool is_still_wanted() const;
@@ -131,7 +132,7 @@ class EnvironmentPool final : public environments::EnvironmentOwner,
   int woken_ = 0;
   int finishing_ = 0;
   int busy_ = 0;
-  int keep_warm_ = 0;
+  int keep_warm_ = 0;      // only set_keep_warm changes it
   std::size_t limit_ = 0;  // the host's, known from the first environment on; 0: none
   Nanos warm_again_ = 0;   // no warm environment is opened before: its init failed
   Nanos warm_pause_ = 0;   // 0 unless the last init failed

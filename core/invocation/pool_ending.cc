@@ -210,6 +210,7 @@ bool EnvironmentPool::retire() {
   {
     std::lock_guard lock(mutex_);
     is_news = !std::exchange(retired_, true);
+    set_keep_warm(0);
     for (Environment* environment : std::exchange(idle_, {})) {
       environment->move_to(EnvironmentState::kClosing);
       idle.push_back(shared(*environment));
@@ -303,7 +304,7 @@ void EnvironmentPool::shut_down(Nanos now) {
   std::vector<Shared> opening;
   {
     std::lock_guard lock(mutex_);
-    keep_warm_ = 0;
+    set_keep_warm(0);
     for (Invocation* i = first_pending_; i != nullptr; i = i->next_pending)
       in_flight.emplace_back(i, i->token());
     for (const Shared& environment : environments_) {

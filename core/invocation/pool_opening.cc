@@ -317,15 +317,21 @@ bool EnvironmentPool::want_replacement() {
   return true;
 }
 
+void EnvironmentPool::set_keep_warm(int environments) {
+  services_->warm_pools.fetch_add((environments > 0 ? 1 : 0) - (keep_warm_ > 0 ? 1 : 0));
+  keep_warm_ = environments;
+}
+
 void EnvironmentPool::keep_warm(int environments) {
   int missing = 0;
   {
     std::lock_guard lock(mutex_);
-    keep_warm_ = environments;
     if (retired_ || services_->closing.load(std::memory_order_relaxed)) return;
+    set_keep_warm(environments);
     missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
     opening_ += missing;
   }
+  services_->loop->wake_by(services_->clock->now());
   request_open(missing);
 }
 

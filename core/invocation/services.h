@@ -68,6 +68,8 @@ struct Services {
   Opener opener;
   std::atomic<bool> closing{false};
   std::atomic<std::uint64_t> late_completions{0};
+  // Pools that keep environments open, whether or not they have them: what failed to open is tried again when the loop looks.
+  std::atomic<int> warm_pools{0};
   // Something was armed since the core loop last looked; see CoreLoop::kAttention.
   std::atomic<bool> attentive{false};
 

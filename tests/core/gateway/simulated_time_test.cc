@@ -190,6 +190,20 @@ BOOST_AUTO_TEST_CASE(provisioned_environments_are_still_there_after_a_day) {
   BOOST_TEST(host().opened() == opened);
 }
 
+BOOST_AUTO_TEST_CASE(a_provisioned_environment_that_cannot_open_is_tried_again_all_day) {
+  create("broken", "init-fail=Broken;echo");
+  gateway.publish_version({.name = "broken"});
+  gateway.put_provisioned_concurrency("broken", "1", 1);
+  for (int hour = 0; hour < 24; ++hour) {
+    const long opened = host().opened();
+    BOOST_TEST(await([&] {
+      advance(30s);
+      return host().opened() > opened;
+    }));
+    advance(1h);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_init_has_ten_seconds) {
   Gate init;
   create("hello", "init-wait=" + init.name() + ";echo");
