@@ -2,8 +2,8 @@
 
     soak_series.py PROGRAM RUNS MINUTES [ARGUMENT...]
 
-One minute says little about memory: chance moves it by as much as a leak would. Many runs together say what one run of their total
-length does, and are judged so: tests/soak/flatness.h. Exit status 0 only when every run was good and the growths, on average, are
+One minute says little about memory: chance moves it by as much as a leak would. Many runs together say what one run of their
+total length does, and are judged so: tests/soak/flatness.h. Exit status 0 only when every run was good and the growths, on average, are
 within what a run of that length may show.
 """
 
@@ -43,7 +43,7 @@ def main(program: str, runs: str, minutes: str, *arguments: str) -> int:
     print(f"{len(good)} of {len(rows)} runs as they should be")
     if not good:
         return 1
-    measured, comparable, most = (statistics.mean(column) for column in zip(*good))
+    measured, comparable, most = (statistics.mean(column) for column in zip(*good, strict=True))
     most = MOST + (most - MOST) / math.sqrt(len(good))
     print(
         f"memory on average: {measured:+.1f} % as measured, {comparable:+.1f} % with as many environments; at most {most:+.1f} %"
