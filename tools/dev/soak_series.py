@@ -3,8 +3,8 @@
     soak_series.py PROGRAM RUNS MINUTES [ARGUMENT...]
 
 One minute says little about memory: chance moves it by as much as a leak would. Many runs together say what one run of their
-total length does, and are judged so: tests/soak/flatness.h. Exit status 0 only when every run was good and the growths, on average, are
-within what a run of that length may show.
+total length does, and are judged so: tests/soak/flatness.h. Exit status 0 only when every run was good and the growths, on
+average, are within what a run of that length may show.
 """
 
 import math
