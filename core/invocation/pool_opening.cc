@@ -331,7 +331,8 @@ void EnvironmentPool::keep_warm(int environments) {
     missing = std::max(0, keep_warm_ - static_cast<int>(usable()));
     opening_ += missing;
   }
-  services_->loop->wake_by(services_->clock->now());
+  // The loop may sleep without end while nothing is open.
+  if (environments > 0) services_->loop->wake_by(services_->clock->now());
   request_open(missing);
 }
 

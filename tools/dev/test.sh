@@ -265,7 +265,7 @@ dev_soak() {
       --minutes) minutes=${2:?--minutes needs a number} ;;
       --runs) runs=${2:?--runs needs a number} ;;
       --isolation) isolation=${2:?--isolation needs in_process or process} ;;
-      *) stop "unknown argument '$1': ./dev soak [--minutes N] [--runs N] [--isolation process]" ;;
+      *) stop "unknown argument '$1': ./dev soak [--minutes N] [--runs R] [--isolation process]" ;;
     esac
     shift 2
   done
